@@ -1,0 +1,110 @@
+use std::any::Any;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use pingora_cache::storage::{HandleHit, Storage};
+use pingora_cache::trace::SpanHandle;
+use pingora_cache::{CacheEntryId, CacheKey};
+use pingora_error::Result;
+use terrace_core::{Error, ErrorKind, Generation};
+use terrace_tiers::{HitBody, Source, TierHit};
+
+use crate::error::Op;
+use crate::purge::entry_id;
+
+/// The body of a hit, as Pingora reads it. `HitBody` keeps what matters: it never ends before its length
+/// (P1), and a read that Pingora drops, as its select loops do, loses nothing.
+pub(crate) struct HitReader {
+    /// Never locked: Pingora wants a `Sync` handler, and calls it by `&mut` only.
+    body: Mutex<HitBody>,
+    generation: Generation,
+    filling: bool,
+    seekable: bool,
+    /// Bytes of the whole body, where known.
+    len: Option<u64>,
+}
+
+impl HitReader {
+    pub(crate) fn new(hit: TierHit) -> Self {
+        let filling = matches!(hit.source, Source::Filling);
+        Self {
+            seekable: !filling && hit.len.is_some() && hit.body.can_seek(),
+            body: Mutex::new(hit.body),
+            generation: hit.generation,
+            filling,
+            len: hit.len,
+        }
+    }
+
+    /// A range of Pingora's as one of Terrace's: an end past the body is the body's end.
+    fn range(&self, start: usize, end: Option<usize>) -> terrace_core::Result<Range<u64>> {
+        let (Some(len), true) = (self.len, self.seekable) else {
+            return Err(bad_seek(
+                ErrorKind::Unsupported,
+                "this body cannot seek".to_owned(),
+            ));
+        };
+        let start = start as u64;
+        let end = end.map_or(len, |end| len.min(end as u64));
+        if start >= len || end < start {
+            let message = format!("bytes {start}..{end} of a body of {len}");
+            return Err(bad_seek(ErrorKind::Invalid, message));
+        }
+        Ok(start..end)
+    }
+}
+
+fn bad_seek(kind: ErrorKind, message: String) -> Error {
+    Error::new(kind, "hit.seek", message)
+}
+
+#[async_trait]
+impl HandleHit for HitReader {
+    async fn read_body(&mut self) -> Result<Option<Bytes>> {
+        let piece = self.body.get_mut().read().await;
+        piece.map_err(|error| Op::ReadBody.error(error))
+    }
+
+    /// Nothing is left to do: what a hit promotes, it promotes while it is read.
+    async fn finish(
+        self: Box<Self>,
+        _storage: &'static (dyn Storage + Sync),
+        _key: &CacheKey,
+        _trace: &SpanHandle,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn can_seek(&self) -> bool {
+        self.seekable
+    }
+
+    fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
+        let range = self.range(start, end);
+        let sought = range.and_then(|range| self.body.get_mut().seek(range));
+        sought.map_err(|error| Op::Seek.error(error))
+    }
+
+    fn should_count_access(&self) -> bool {
+        !self.filling
+    }
+
+    fn get_eviction_weight(&self) -> usize {
+        self.len
+            .map_or(0, |len| usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    fn entry_id(&self) -> Option<CacheEntryId> {
+        Some(entry_id(self.generation))
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync) {
+        self
+    }
+}

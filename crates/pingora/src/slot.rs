@@ -1,0 +1,187 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pingora_cache::CacheKey;
+use terrace_core::{Generation, Key};
+use terrace_tiers::{Intent, Rescue, Source, Ticket};
+
+/// The most keys of which one request remembers what it looked up: the primary slot, a variant, and some to
+/// spare. The oldest is forgotten first.
+pub const MAX_LOOKUPS: usize = 4;
+
+/// What a request carries through Pingora, inside `CacheKey.extensions`: insert it in `cache_key_callback`, and
+/// keep a clone to read the [`Outcome`] from. Clones share what is learnt.
+///
+/// # Without a slot
+///
+/// Everything works, one promise is weaker. Pingora hands nothing from a lookup to the fill that follows it, so a fill
+/// without a slot takes its fences when the origin's response has come: a purge acknowledged
+/// between the request and the response then does not stop that response from being stored, nor a 304
+/// from ending a soft purge. With a slot it does (promise P3).
+#[derive(Clone)]
+pub struct RequestSlot {
+    intent: Intent,
+    rescue: Option<Arc<dyn Rescue>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    outcome: Option<Outcome>,
+    lookups: VecDeque<Looked>,
+}
+
+struct Looked {
+    ticket: Ticket,
+    generation: Option<Generation>,
+}
+
+/// How a request fared with the storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Where the last lookup's hit came from, fresh or stale; `None` for a miss.
+    pub source: Option<Source>,
+    /// Which generation that hit was; once a fill has begun, the fill's.
+    pub generation: Option<Generation>,
+    /// A fill was begun, and some tier took it on.
+    pub stored: bool,
+    /// The metadata of the hit was refreshed, the origin having confirmed it.
+    pub refreshed: bool,
+}
+
+/// Where a hit came from. In the `CacheMeta::extensions` of every hit, for any `ProxyHttp` callback to read;
+/// Pingora carries it through a revalidation, and so `update_meta` knows which generation
+/// was confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The key it was found under.
+    pub key: Key,
+    /// What answered.
+    pub source: Source,
+    /// The body's generation.
+    pub generation: Generation,
+}
+
+impl RequestSlot {
+    /// A slot of a request that may be answered from the cache.
+    pub fn new() -> Self {
+        Self {
+            intent: Intent::Serve,
+            rescue: None,
+            state: Arc::default(),
+        }
+    }
+
+    /// Says what the lookup is for. A request that goes to the origin whatever is found, because its
+    /// `cache_hit_filter` forces a miss or the client sent `no-cache`, says [`Intent::Revalidate`], so that every
+    /// tier's fence is taken before the origin is asked.
+    #[must_use]
+    pub fn with_intent(mut self, intent: Intent) -> Self {
+        self.intent = intent;
+        self
+    }
+
+    /// Gives hits another source for the rest of a body that every tier fails to deliver.
+    #[must_use]
+    pub fn with_rescue(mut self, rescue: Arc<dyn Rescue>) -> Self {
+        self.rescue = Some(rescue);
+        self
+    }
+
+    /// How it went so far; `None` before the first lookup.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.state.lock().outcome
+    }
+
+    pub(crate) fn of(key: &CacheKey) -> Option<&Self> {
+        key.extensions.get()
+    }
+
+    pub(crate) fn intent(&self) -> Intent {
+        self.intent
+    }
+
+    pub(crate) fn rescue(&self) -> Option<Arc<dyn Rescue>> {
+        self.rescue.clone()
+    }
+
+    /// Remembers a lookup. Of several for one key the last counts: its answer is what the request acts upon.
+    pub(crate) fn looked(&self, ticket: Ticket, found: Option<Found>) {
+        let generation = found.map(|found| found.generation);
+        let mut state = self.state.lock();
+        state.outcome = Some(Outcome {
+            source: found.map(|found| found.source),
+            generation,
+            stored: false,
+            refreshed: false,
+        });
+        state
+            .lookups
+            .retain(|looked| looked.ticket.key() != ticket.key());
+        if state.lookups.len() == MAX_LOOKUPS {
+            state.lookups.pop_front();
+        }
+        state.lookups.push_back(Looked { ticket, generation });
+    }
+
+    /// The fences taken when `key` was looked up.
+    pub(crate) fn ticket(&self, key: &Key) -> Option<Ticket> {
+        let state = self.state.lock();
+        state.lookup(key).map(|looked| looked.ticket.clone())
+    }
+
+    /// The generation that was found under `key`.
+    pub(crate) fn generation(&self, key: &Key) -> Option<Generation> {
+        self.state.lock().lookup(key)?.generation
+    }
+
+    /// Remembers that a fill has begun, `stored` by some tier.
+    pub(crate) fn filling(&self, generation: Generation, stored: bool) {
+        let outcome = &mut self.state.lock().outcome;
+        let miss = Outcome {
+            source: None,
+            generation: None,
+            stored: false,
+            refreshed: false,
+        };
+        *outcome = Some(Outcome {
+            generation: Some(generation),
+            stored,
+            ..outcome.unwrap_or(miss)
+        });
+    }
+
+    pub(crate) fn refreshed(&self) {
+        if let Some(outcome) = &mut self.state.lock().outcome {
+            outcome.refreshed = true;
+        }
+    }
+}
+
+impl State {
+    fn lookup(&self, key: &Key) -> Option<&Looked> {
+        self.lookups
+            .iter()
+            .find(|looked| looked.ticket.key() == key)
+    }
+}
+
+impl Default for RequestSlot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for RequestSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSlot")
+            .field("intent", &self.intent)
+            .field("rescue", &self.rescue.is_some())
+            .field("outcome", &self.outcome())
+            .finish_non_exhaustive()
+    }
+}

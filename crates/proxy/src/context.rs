@@ -1,0 +1,70 @@
+use std::sync::Arc;
+
+use pingora::cache::CacheKey;
+use terrace_pingora::RequestSlot;
+use tokio::time::Instant;
+
+use crate::cacheability::Received;
+use crate::in_flight::Flight;
+use crate::key::Scheme;
+use crate::request::Demands;
+use crate::rescue::OriginRescue;
+use crate::status::{Forward, Report, Served};
+
+/// What one request remembers from callback to callback.
+pub struct RequestContext {
+    pub(crate) started: Instant,
+    pub(crate) scheme: Scheme,
+    pub(crate) demands: Demands,
+    /// Between the callback that decides to cache and the one that Pingora asks for the key.
+    pub(crate) key: Option<CacheKey>,
+    pub(crate) slot: Option<RequestSlot>,
+    pub(crate) rescue: Option<Arc<OriginRescue>>,
+    /// Why the request goes to the origin, if it does.
+    pub(crate) forward: Forward,
+    /// What the origin answered.
+    pub(crate) received: Option<Received>,
+    pub(crate) upstream_status: Option<u16>,
+    /// Connections that were tried.
+    pub(crate) attempts: usize,
+    /// Connections that were tried and failed.
+    pub(crate) failed_connects: usize,
+    /// Addresses there are to try.
+    pub(crate) addresses: usize,
+    /// How the response came about, once its header was sent.
+    pub(crate) report: Option<Report>,
+    /// A purge was answered; it is counted already.
+    pub(crate) is_purge: bool,
+    /// While it revalidates in the background.
+    pub(crate) background: Option<Flight>,
+    pub(crate) _in_flight: Flight,
+}
+
+impl RequestContext {
+    pub(crate) fn new(in_flight: Flight) -> Self {
+        Self {
+            started: Instant::now(),
+            scheme: Scheme::Http,
+            demands: Demands::default(),
+            key: None,
+            slot: None,
+            rescue: None,
+            forward: Forward::Bypass,
+            received: None,
+            upstream_status: None,
+            attempts: 0,
+            failed_connects: 0,
+            addresses: 1,
+            report: None,
+            is_purge: false,
+            background: None,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// Notes that this proxy answers by itself.
+    pub(crate) fn generated(&mut self) -> &Report {
+        let report = Report::new(Served::Generated, self.forward);
+        self.report.insert(report)
+    }
+}

@@ -1,0 +1,23 @@
+/// A [`ProxyConfig`](crate::ProxyConfig) that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The upstream is not `HOST:PORT`.
+    #[error(
+        "the upstream {0:?} is not HOST:PORT: write for example 127.0.0.1:9000, origin.example:80 or [::1]:9000"
+    )]
+    Upstream(String),
+    /// The cache's name cannot be written into a header.
+    #[error(
+        "the name {0:?} cannot stand in Cache-Status and Via: begin with a letter, go on with letters, digits, '-', '_' or '.'"
+    )]
+    Name(String),
+    /// Something that must not be zero is.
+    #[error("`{0}` is zero: it must be at least 1 (durations: at least one millisecond)")]
+    Zero(&'static str),
+    /// The token for purging cannot be sent in a header.
+    #[error(
+        "the purge token is empty or has characters that cannot be sent in a header: use visible ASCII characters without spaces"
+    )]
+    Token,
+}

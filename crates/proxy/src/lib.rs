@@ -1,0 +1,77 @@
+//! [`CachingProxy`]: a caching reverse proxy, ready to be hosted by a [Pingora](https://docs.rs/pingora) server, over
+//! the tiers of [Terrace](https://docs.rs/terrace).
+//!
+//! | you want to | read |
+//! |---|---|
+//! | proxy and cache one upstream | [`CachingProxy`], [`ProxyConfig`], [`Upstream`] |
+//! | give it its tiers, on a runtime of their own | [`StackService`] |
+//! | let operators purge | [`PurgeConfig`] |
+//! | see what happens | [`Admin`], and the tables of headers and metrics in the README |
+//! | name a URL's cache key from outside | [`cache_key`], [`Scheme`] |
+//!
+//! ```no_run
+//! use pingora::prelude::*;
+//! use terrace_pingora::TerraceStorage;
+//! use terrace_proxy::{CachingProxy, ProxyConfig, StackService};
+//!
+//! static STORAGE: TerraceStorage = TerraceStorage::new();
+//!
+//! # async fn open_tiers(_: tokio::runtime::Handle) -> Result<terrace_tiers::Stack, std::io::Error> { unimplemented!() }
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut server = Server::new(None)?;
+//!     let config = ProxyConfig::new("origin.example:80".parse()?);
+//!     let proxy = CachingProxy::new(&STORAGE, config)?;
+//!
+//!     let stack = StackService::new(&STORAGE, open_tiers).wait_for(proxy.in_flight());
+//!     let mut service = http_proxy_service(&server.configuration, proxy);
+//!     service.add_tcp("127.0.0.1:8080");
+//!
+//!     let stack = server.add_service(background_service("tiers", stack));
+//!     server.add_service(service).add_dependency(&stack);
+//!     server.bootstrap();
+//!     server.run_forever()
+//! }
+//! ```
+//!
+//! # What it promises
+//!
+//! - What it stores is what the origin allowed a shared cache to store, and whole: a response that ends only with its
+//!   connection is passed on, never stored, because nobody can tell whether it was cut short (P1).
+//! - Two requests share an answer only if method class, scheme, authority, path, query and every header
+//!   the origin named in `Vary` are the same (P10).
+//! - `PURGE` answers 200 or 404 only if every tier did it (P3).
+//! - A hit whose tiers all fail midway is continued from the origin, verified against the stored checksums.
+
+mod admin;
+mod cacheability;
+mod config;
+mod context;
+mod error;
+mod headers;
+mod in_flight;
+mod key;
+mod metrics;
+mod proxy;
+mod purge;
+mod range;
+mod request;
+mod rescue;
+mod respond;
+mod service;
+mod status;
+mod upstream;
+mod vary;
+
+pub use admin::Admin;
+pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig};
+pub use context::RequestContext;
+pub use error::ConfigError;
+pub use in_flight::InFlight;
+pub use key::{Scheme, cache_key};
+pub use proxy::CachingProxy;
+pub use service::StackService;
+pub use upstream::Upstream;
+
+// They stand in the configuration.
+pub use ipnet::IpNet;
+pub use secrecy::SecretString;

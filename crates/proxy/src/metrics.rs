@@ -1,0 +1,126 @@
+//! Counters and histograms. Handles are made once: looking one up by name would cost more than a hit.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use terrace_core::Level;
+use terrace_tiers::Source;
+
+use crate::status::{Report, Served};
+
+const REQUESTS: &str = "terrace_proxy_requests_total";
+
+pub(crate) struct Metrics {
+    hits: [Counter; Level::ALL.len()],
+    stale_hits: [Counter; Level::ALL.len()],
+    collapsed: Counter,
+    revalidated: Counter,
+    stale_on_error: Counter,
+    stored: Counter,
+    passed: Counter,
+    generated: Counter,
+    purges: Counter,
+    errors: Counter,
+    aborted: Counter,
+    bytes: Counter,
+    from_cache: Histogram,
+    from_origin: Histogram,
+    background: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let outcome = |outcome| counter!(REQUESTS, "outcome" => outcome, "tier" => "none");
+        let in_tier = |outcome: &'static str| {
+            Level::ALL
+                .map(|level| counter!(REQUESTS, "outcome" => outcome, "tier" => level.as_str()))
+        };
+        let seconds =
+            |served| histogram!("terrace_proxy_request_duration_seconds", "served" => served);
+        Self {
+            hits: in_tier("hit"),
+            stale_hits: in_tier("stale"),
+            collapsed: outcome("collapsed"),
+            revalidated: outcome("revalidated"),
+            stale_on_error: outcome("stale_on_error"),
+            stored: outcome("miss"),
+            passed: outcome("pass"),
+            generated: outcome("generated"),
+            purges: outcome("purge"),
+            errors: outcome("error"),
+            aborted: outcome("aborted"),
+            bytes: counter!("terrace_proxy_response_bytes_total"),
+            from_cache: seconds("cache"),
+            from_origin: seconds("origin"),
+            background: counter!("terrace_proxy_background_revalidations_total"),
+        }
+    }
+
+    /// A request is over that a client made.
+    pub(crate) fn served(&self, report: &Report, bytes: usize, took: Duration) {
+        self.outcome(report).increment(1);
+        self.bytes.increment(bytes as u64);
+        let histogram = match report.served {
+            Served::Hit { .. } | Served::Collapsed => Some(&self.from_cache),
+            Served::Generated => None,
+            Served::Revalidated | Served::StaleOnError | Served::Origin => Some(&self.from_origin),
+        };
+        if let Some(histogram) = histogram {
+            histogram.record(took.as_secs_f64());
+        }
+    }
+
+    fn outcome(&self, report: &Report) -> &Counter {
+        let level = match report.source {
+            Some(Source::Tier(level)) => level,
+            Some(Source::Filling) | None => Level::L0,
+        };
+        match report.served {
+            Served::Hit { stale: false } => &self.hits[level.index()],
+            Served::Hit { stale: true } => &self.stale_hits[level.index()],
+            Served::Collapsed => &self.collapsed,
+            Served::Revalidated => &self.revalidated,
+            Served::StaleOnError => &self.stale_on_error,
+            Served::Origin if report.stored => &self.stored,
+            Served::Origin => &self.passed,
+            Served::Generated => &self.generated,
+        }
+    }
+
+    /// A request is over whose response was cut short: by the client, or else by an error.
+    pub(crate) fn failed(&self, by_client: bool, bytes: usize) {
+        let counter = if by_client {
+            &self.aborted
+        } else {
+            &self.errors
+        };
+        counter.increment(1);
+        self.bytes.increment(bytes as u64);
+    }
+
+    /// A stored response was revalidated behind a client's back.
+    pub(crate) fn revalidated_in_background(&self) {
+        self.background.increment(1);
+    }
+
+    /// A `PURGE` was answered. `outcome` is one of a fixed few.
+    pub(crate) fn purged(&self, outcome: &'static str) {
+        self.purges.increment(1);
+        counter!("terrace_proxy_purges_total", "outcome" => outcome).increment(1);
+    }
+}
+
+/// How many requests are being served.
+pub(crate) fn in_flight() -> Gauge {
+    gauge!("terrace_proxy_requests_in_flight")
+}
+
+/// The upstream could not be reached, or did not keep up. `kind` is the name of an error type.
+pub(crate) fn upstream_failed(kind: &'static str) {
+    counter!("terrace_proxy_upstream_errors_total", "kind" => kind).increment(1);
+}
+
+/// The origin was asked for the rest of a hit's body. `outcome` is one of a fixed few.
+pub(crate) fn rescued(outcome: &'static str) {
+    counter!("terrace_proxy_rescues_total", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,450 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use http::{Method, StatusCode, Version, header};
+use pingora::cache::key::HashBinary;
+use pingora::cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora::cache::predictor::{CacheablePredictor, Predictor};
+use pingora::cache::{
+    CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, HitHandler, RespCacheable,
+};
+use pingora::connectors::http::Connector;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use terrace_pingora::{RequestSlot, TerraceStorage};
+use terrace_tiers::Intent;
+
+use crate::cacheability::{self, Received};
+use crate::config::{ClientDirectives, ProxyConfig};
+use crate::context::RequestContext;
+use crate::error::ConfigError;
+use crate::headers;
+use crate::in_flight::InFlight;
+use crate::key::{self, Scheme};
+use crate::metrics::{self, Metrics};
+use crate::request::{self, Demands, Refusal};
+use crate::rescue::OriginRescue;
+use crate::respond::Text;
+use crate::status::Forward;
+use crate::upstream::Resolver;
+use crate::{purge, range, vary};
+
+use forward::{miss, passes_by};
+
+mod forward;
+mod outcome;
+
+const SHARDS: usize = 16;
+/// The most addresses of the upstream one request tries to connect to.
+const MAX_CONNECTS: usize = 3;
+
+/// A caching reverse proxy for one upstream. Host it by `pingora::prelude::http_proxy_service`.
+pub struct CachingProxy {
+    storage: &'static TerraceStorage,
+    config: ProxyConfig,
+    lock: &'static CacheKeyLockImpl,
+    resolver: Arc<Resolver>,
+    /// For rescues only; requests use Pingora's own.
+    connector: Arc<Connector>,
+    /// URLs whose responses are not stored: requests for them do not wait for each other.
+    uncacheable: Predictor<SHARDS>,
+    metrics: Metrics,
+    in_flight: InFlight,
+    background: InFlight,
+}
+
+impl CachingProxy {
+    /// A proxy that caches in `storage`. Install a recorder for metrics before, or they go nowhere.
+    ///
+    /// Pingora wants the lock that collapses requests to be `'static`; each proxy leaks one, of a few
+    /// hundred bytes.
+    pub fn new(storage: &'static TerraceStorage, config: ProxyConfig) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let resolver = Resolver::new(config.upstream.clone(), Arc::clone(&config.clock));
+        let per_shard = config.remembered_uncacheable.div_ceil(SHARDS);
+        Ok(Self {
+            storage,
+            lock: Box::leak(CacheLock::new_boxed(config.lock_age)),
+            resolver: Arc::new(resolver),
+            connector: Arc::new(Connector::new(None)),
+            uncacheable: Predictor::new(per_shard, Some(cacheability::is_of_one_request)),
+            metrics: Metrics::new(),
+            in_flight: InFlight::new(metrics::in_flight()),
+            background: InFlight::new(::metrics::Gauge::noop()),
+            config,
+        })
+    }
+
+    /// The requests being served, revalidations in the background included.
+    pub fn in_flight(&self) -> InFlight {
+        self.in_flight.clone()
+    }
+
+    fn now(&self) -> SystemTime {
+        self.config.clock.now().into()
+    }
+
+    fn demands(&self, req: &RequestHeader) -> Demands {
+        let mut demands = Demands::of(req);
+        if self.config.client_directives == ClientDirectives::Ignore {
+            demands.revalidate = false;
+        }
+        demands
+    }
+
+    async fn purge(
+        &self,
+        scheme: Scheme,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.is_purge = true;
+        let answer = purge::purge(self.storage, &self.config.purge, scheme, session).await;
+        self.metrics.purged(answer.outcome);
+        answer.text.send(session).await
+    }
+
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.generated();
+        let text = match refusal {
+            Refusal::Ambiguous(why) => Text::new(StatusCode::BAD_REQUEST, why),
+            Refusal::Loop => Text::new(
+                StatusCode::LOOP_DETECTED,
+                "this request has come through this cache too often: is the upstream the cache itself?",
+            ),
+        };
+        text.send(session).await
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for CachingProxy {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> Self::CTX {
+        RequestContext::new(self.in_flight.enter())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        if session.subrequest_ctx.is_some() {
+            ctx.background = Some(self.background.enter());
+        } else {
+            // The one whose request fills the cache may read slowly without slowing the others down, and not for ever.
+            session.set_proxy_tasks_enabled(true);
+            session.set_write_timeout(Some(self.config.send_timeout));
+        }
+        ctx.scheme = Scheme::of(session.as_downstream());
+        let ProxyConfig { name, upstream, .. } = &self.config;
+        let target_scheme = match request::normalise(session.req_header_mut(), name, upstream) {
+            Ok(scheme) => scheme,
+            Err(refusal) => {
+                self.refuse(refusal, session, ctx).await?;
+                return Ok(true);
+            }
+        };
+        if session.req_header().method.as_str() == "PURGE" {
+            // Whoever purges may name a URL of the other scheme.
+            let scheme = target_scheme.unwrap_or(ctx.scheme);
+            self.purge(scheme, session, ctx).await?;
+            return Ok(true);
+        }
+        ctx.demands = self.demands(session.req_header());
+        Ok(false)
+    }
+
+    fn request_cache_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
+        if let Some(forward) = passes_by(session, ctx) {
+            ctx.forward = forward;
+            return Ok(());
+        }
+        let mut key = key::of(ctx.scheme, session.req_header());
+        let is_background = ctx.background.is_some();
+        let goes_to_origin = is_background || ctx.demands.revalidate;
+        let intent = if goes_to_origin {
+            Intent::Revalidate
+        } else {
+            Intent::Serve
+        };
+        let mut slot = RequestSlot::new().with_intent(intent);
+        if session.req_header().method == Method::GET {
+            let asked = session.req_header();
+            let rescue =
+                OriginRescue::new(&self.resolver, &self.connector, asked, &self.config.name);
+            let rescue = Arc::new(rescue);
+            slot = slot.with_rescue(Arc::clone(&rescue) as _);
+            ctx.rescue = Some(rescue);
+        }
+        key.extensions.insert(slot.clone());
+        ctx.slot = Some(slot);
+        ctx.forward = Forward::UriMiss;
+
+        // Others wait only for a response that will probably do for them, too. A revalidation in the background
+        // is handed the lock.
+        let is_personal = session
+            .req_header()
+            .headers
+            .contains_key(header::AUTHORIZATION);
+        let collapses =
+            is_background || (!is_personal && self.uncacheable.cacheable_prediction(&key));
+        let lock = collapses.then_some(self.lock);
+        let mut options = CacheOptionOverrides::default();
+        options.wait_timeout = Some(self.config.lock_wait);
+        session
+            .cache
+            .enable(self.storage, None, None, lock, Some(options));
+        ctx.key = Some(key);
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, _: &Session, ctx: &mut Self::CTX) -> Result<CacheKey> {
+        let missing = || Error::explain(ErrorType::InternalError, "no key was made");
+        ctx.key.take().ok_or_else(missing)
+    }
+
+    fn cache_miss(&self, session: &mut Session, ctx: &mut Self::CTX) {
+        ctx.forward = miss(session);
+        session.cache.cache_miss();
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        session: &mut Session,
+        meta: &CacheMeta,
+        _: &mut HitHandler,
+        is_fresh: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<Option<ForcedFreshness>> {
+        if let Some(rescue) = &ctx.rescue {
+            rescue.expect(meta.response_header());
+        }
+        let is_unwanted = is_fresh && ctx.demands.revalidate;
+        ctx.forward = match (is_fresh, is_unwanted) {
+            (false, _) => Forward::Stale,
+            (true, true) => Forward::Request,
+            // If it is a response on its way: this is what it is on its way for.
+            (true, false) => miss(session),
+        };
+        Ok(is_unwanted.then_some(ForcedFreshness::ForceExpired))
+    }
+
+    async fn proxy_upstream_filter(
+        &self,
+        session: &mut Session,
+        ctx: &mut Self::CTX,
+    ) -> Result<bool> {
+        if !ctx.demands.only_if_cached {
+            return Ok(true);
+        }
+        let mut text = Text::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "nothing that is stored answers this request, and it does not want the origin to be asked",
+        );
+        text.cache_status = Some(self.cache_status(ctx.generated()));
+        text.send(session).await?;
+        Ok(false)
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+        let peer = self.resolver.peer(ctx.failed_connects).await;
+        let (peer, addresses) = peer.inspect_err(|_| metrics::upstream_failed("Resolve"))?;
+        ctx.attempts += 1;
+        ctx.addresses = addresses;
+        Ok(Box::new(peer))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        ctx: &mut Self::CTX,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        metrics::upstream_failed(error.etype().as_str());
+        ctx.failed_connects += 1;
+        // Nothing was sent yet, so any request can be tried elsewhere.
+        error.set_retry(ctx.failed_connects < ctx.addresses.min(MAX_CONNECTS));
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        _: &mut Self::CTX,
+    ) -> Result<()> {
+        // Pingora has taken out what concerned the client's connection.
+        let received_as = session.req_header().version;
+        headers::append_request_via(request, received_as, &self.config.name)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        ctx.received = Some(Received::new(response, self.now()));
+        ctx.upstream_status = Some(response.status.as_u16());
+        headers::strip_response(response);
+        Ok(())
+    }
+
+    fn response_cache_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<RespCacheable> {
+        let received = ctx
+            .received
+            .unwrap_or_else(|| Received::new(response, self.now()));
+        let decision =
+            cacheability::decide(session.req_header(), response, &received, &self.config);
+        if let Some(key) = session.cache.maybe_cache_key() {
+            match &decision {
+                RespCacheable::Cacheable(_) => self.uncacheable.mark_cacheable(key),
+                RespCacheable::Uncacheable(reason) => {
+                    self.uncacheable.mark_uncacheable(key, *reason).is_some()
+                }
+            };
+        }
+        Ok(decision)
+    }
+
+    fn cache_vary_filter(
+        &self,
+        meta: &CacheMeta,
+        _: &mut Self::CTX,
+        req: &RequestHeader,
+    ) -> Option<HashBinary> {
+        vary::variance(meta.headers(), req)
+    }
+
+    fn range_header_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _: &mut Self::CTX,
+    ) -> RangeType {
+        range::apply(session.req_header(), response, self.config.max_ranges)
+    }
+
+    fn should_serve_stale(
+        &self,
+        _: &mut Session,
+        ctx: &mut Self::CTX,
+        error: Option<&Error>,
+    ) -> bool {
+        if let Some(ErrorType::HTTPStatus(code)) = error.map(Error::etype) {
+            ctx.upstream_status = Some(*code);
+        }
+        // Whether what is stored may be served stale at all was found out by now.
+        match error {
+            None => self.background.count() < self.config.max_background,
+            Some(error) => *error.esource() == ErrorSource::Upstream,
+        }
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        let report = outcome::of(session, ctx);
+        response.append_header("cache-status", self.cache_status(&report))?;
+        response.append_header(
+            header::VIA,
+            headers::via(response.version, &self.config.name),
+        )?;
+        if let Some(age) = outcome::age_of_new(session) {
+            response.insert_header(header::AGE, age.as_secs())?;
+        }
+        ctx.report = Some(report);
+        // A client of HTTP/1.0 does not know chunks; the end of the connection ends its body.
+        let is_old = session.req_header().version <= Version::HTTP_10;
+        if is_old && response.remove_header(&header::TRANSFER_ENCODING).is_some() {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Self::CTX,
+        _: &Error,
+        context: ProxyWarnLogContext,
+    ) -> bool {
+        // A client that has what it wanted may leave; the fill goes on.
+        context == ProxyWarnLogContext::DownstreamCache
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Self::CTX, error: &Error) -> bool {
+        // A client that leaves is no news.
+        *error.esource() == ErrorSource::Downstream
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Self::CTX,
+    ) -> FailToProxy {
+        let (status, body) = outcome::of_failure(error);
+        let code = status.map_or(0, |status| status.as_u16());
+        // Those of connecting are counted by now.
+        let is_connected = ctx.attempts > ctx.failed_connects;
+        if is_connected && *error.esource() == ErrorSource::Upstream {
+            metrics::upstream_failed(error.etype().as_str());
+        }
+        if let Some(status) = status {
+            let mut text = Text::new(status, body);
+            text.cache_status = Some(self.cache_status(ctx.generated()));
+            if let Err(error) = text.send(session).await {
+                tracing::debug!(%error, "the client left before it was told of an error");
+            }
+        }
+        FailToProxy {
+            error_code: code,
+            can_reuse_downstream: false,
+        }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
+        if ctx.background.is_some() {
+            self.metrics.revalidated_in_background();
+            return;
+        }
+        if ctx.is_purge {
+            return;
+        }
+        let bytes = session.body_bytes_sent();
+        match (error, &ctx.report) {
+            (None, Some(report)) => self.metrics.served(report, bytes, ctx.started.elapsed()),
+            (error, _) => {
+                let by_client =
+                    error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
+                self.metrics.failed(by_client, bytes);
+            }
+        }
+    }
+}
+
+impl CachingProxy {
+    fn cache_status(&self, report: &crate::status::Report) -> String {
+        let now = self.config.clock.now();
+        report.cache_status(&self.config.name, now).to_string()
+    }
+}

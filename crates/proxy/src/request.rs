@@ -1,0 +1,200 @@
+//! What a request is, before the cache is asked.
+
+use http::{Version, header};
+use pingora::cache::cache_control::CacheControl;
+use pingora::http::RequestHeader;
+use pingora::protocols::http::authority::{RawTargetAuthority, raw_target_authority};
+
+use crate::headers;
+use crate::key::{Scheme, authority};
+use crate::upstream::Upstream;
+
+/// How often a request may come through a cache of our name, before it is taken for a loop.
+const MAX_PASSES: usize = 8;
+
+/// Why a request is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It could be read in two ways.
+    Ambiguous(&'static str),
+    /// It comes round again and again.
+    Loop,
+}
+
+/// Makes the target of a request origin form, and refuses what could be read in two ways. Returns the scheme of an
+/// absolute target. A request of HTTP/1.0 that names no host is for `upstream`.
+///
+/// Pingora has refused by now: more than one `Host`, one that contradicts the target, credentials in either, framing
+/// that contradicts itself.
+pub(crate) fn normalise(
+    req: &mut RequestHeader,
+    name: &str,
+    upstream: &Upstream,
+) -> Result<Option<Scheme>, Refusal> {
+    let scheme = to_origin_form(req)?;
+    if req.version <= Version::HTTP_10 && !has_host(req) {
+        // It goes on as HTTP/1.1, which needs one.
+        req.insert_header(header::HOST, upstream.to_string())
+            .map_err(|_| {
+                Refusal::Ambiguous("an HTTP/1.0 request without a Host cannot be sent on")
+            })?;
+    }
+    let authority = authority(req);
+    if authority.is_empty() && req.version == Version::HTTP_11 && !has_host(req) {
+        return Err(Refusal::Ambiguous("an HTTP/1.1 request needs a Host"));
+    }
+    if !authority.is_empty() && http::uri::Authority::try_from(authority).is_err() {
+        return Err(Refusal::Ambiguous("the Host is not HOST or HOST:PORT"));
+    }
+    if headers::passes(&req.headers, name) >= MAX_PASSES {
+        return Err(Refusal::Loop);
+    }
+    Ok(scheme)
+}
+
+fn has_host(req: &RequestHeader) -> bool {
+    req.headers.contains_key(header::HOST)
+}
+
+/// An absolute target would be forwarded as such, and then be another request to the origin than the origin form the
+/// key is made of.
+fn to_origin_form(req: &mut RequestHeader) -> Result<Option<Scheme>, Refusal> {
+    let (scheme, host, path) = match raw_target_authority(req.raw_path()) {
+        RawTargetAuthority::None => return Ok(None),
+        RawTargetAuthority::AmbiguousAuthority => {
+            return Err(Refusal::Ambiguous("the request target is ambiguous"));
+        }
+        RawTargetAuthority::Absolute {
+            scheme,
+            authority,
+            path_and_query,
+        } => (scheme, authority.to_vec(), path_and_query),
+    };
+    let unusable = |_| Refusal::Ambiguous("the request target cannot be understood");
+    let scheme = Scheme::parse(scheme).ok_or(Refusal::Ambiguous(
+        "the request target is neither http nor https",
+    ))?;
+    let path = match path.first() {
+        Some(b'/') => path.to_vec(),
+        _ => [b"/", path].concat(),
+    };
+    req.set_raw_path(&path).map_err(unusable)?;
+    if !has_host(req) {
+        req.insert_header(header::HOST, host).map_err(unusable)?;
+    }
+    Ok(Some(scheme))
+}
+
+/// What a client demands of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Demands {
+    /// Nothing of this exchange may be stored.
+    pub(crate) no_store: bool,
+    /// The origin is to be asked, whatever is stored.
+    pub(crate) revalidate: bool,
+    /// The origin is not to be asked.
+    pub(crate) only_if_cached: bool,
+}
+
+impl Demands {
+    pub(crate) fn of(req: &RequestHeader) -> Self {
+        let Some(control) = CacheControl::from_req_headers(req) else {
+            return Self {
+                revalidate: has_pragma_no_cache(req),
+                ..Self::default()
+            };
+        };
+        Self {
+            no_store: control.no_store(),
+            revalidate: control.no_cache() || matches!(control.max_age(), Ok(Some(0))),
+            only_if_cached: control.only_if_cached(),
+        }
+    }
+}
+
+/// `Pragma` counts only where there is no `Cache-Control` (RFC 9111, 5.4).
+fn has_pragma_no_cache(req: &RequestHeader) -> bool {
+    let values = req.headers.get_all(header::PRAGMA);
+    headers::tokens(values.iter()).any(|token| token.eq_ignore_ascii_case(b"no-cache"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str, headers: &[(&'static str, &str)]) -> RequestHeader {
+        let mut req = RequestHeader::build("GET", target.as_bytes(), None).unwrap();
+        for (name, value) in headers {
+            req.append_header(*name, *value).unwrap();
+        }
+        req
+    }
+
+    fn normalised(req: &mut RequestHeader) -> Result<Option<Scheme>, Refusal> {
+        normalise(req, "terrace", &Upstream::new("origin", 9000))
+    }
+
+    #[test]
+    fn http_1_0_may_leave_the_host_to_us() {
+        let mut req = request("/", &[]);
+        req.set_version(Version::HTTP_10);
+        assert_eq!(normalised(&mut req), Ok(None));
+        assert_eq!(req.headers["host"], "origin:9000");
+    }
+
+    #[test]
+    fn an_absolute_target_becomes_origin_form() {
+        for (target, path, scheme) in [
+            ("http://a.example/x?y", "/x?y", Scheme::Http),
+            ("HTTPS://a.example", "/", Scheme::Https),
+            ("http://a.example?y", "/?y", Scheme::Http),
+        ] {
+            let mut req = request(target, &[]);
+            assert_eq!(normalised(&mut req), Ok(Some(scheme)), "{target}");
+            assert_eq!(req.raw_path(), path.as_bytes());
+            assert_eq!(req.headers["host"], "a.example");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for (target, headers) in [
+            ("/", vec![]),
+            ("/", vec![("host", "a/b")]),
+            ("/", vec![("host", "a b")]),
+            ("ftp://a/", vec![]),
+        ] {
+            let mut req = request(target, &headers);
+            let refused = normalised(&mut req);
+            assert!(
+                matches!(refused, Err(Refusal::Ambiguous(_))),
+                "{target} {headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_loop_is_refused() {
+        let via = ["1.1 terrace"; MAX_PASSES].join(", ");
+        let mut req = request("/", &[("host", "a"), ("via", &via)]);
+        assert_eq!(normalised(&mut req), Err(Refusal::Loop));
+        let others = normalise(&mut req, "other", &Upstream::new("origin", 9000));
+        assert_eq!(others, Ok(None));
+    }
+
+    #[test]
+    fn demands_are_read() {
+        let demands = |name, value| Demands::of(&request("/", &[(name, value)]));
+        assert!(demands("cache-control", "no-cache").revalidate);
+        assert!(demands("cache-control", "max-age=0").revalidate);
+        assert!(demands("pragma", "no-cache").revalidate);
+        assert!(demands("cache-control", "no-store").no_store);
+        assert!(demands("cache-control", "only-if-cached").only_if_cached);
+        assert_eq!(demands("cache-control", "max-age=5"), Demands::default());
+        let both = request(
+            "/",
+            &[("pragma", "no-cache"), ("cache-control", "max-age=5")],
+        );
+        assert_eq!(Demands::of(&both), Demands::default());
+    }
+}

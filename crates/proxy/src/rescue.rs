@@ -1,0 +1,213 @@
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes};
+use http::{HeaderValue, Method, StatusCode, Version, header};
+use pingora::connectors::http::Connector;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::client::HttpSession;
+use terrace_core::{Error, ErrorKind, ReadBody, Result};
+use terrace_tiers::Rescue;
+
+use crate::headers;
+use crate::metrics;
+use crate::upstream::Resolver;
+
+/// The origin as another source for the rest of a hit's body, when every tier has failed in the middle of it.
+///
+/// What it answers need not be what is stored: the reader verifies it against the stored checksums. The conditions here
+/// only make it likely.
+pub(crate) struct OriginRescue {
+    resolver: Arc<Resolver>,
+    connector: Arc<Connector>,
+    /// What the client asked, without what concerned its connection, its conditions and its ranges.
+    request: RequestHeader,
+    /// The stored entity tag, if it is strong.
+    etag: OnceLock<HeaderValue>,
+}
+
+impl OriginRescue {
+    pub(crate) fn new(
+        resolver: &Arc<Resolver>,
+        connector: &Arc<Connector>,
+        asked: &RequestHeader,
+        name: &str,
+    ) -> Self {
+        let mut request = asked.clone();
+        let received_as = request.version;
+        headers::strip_request(&mut request);
+        request.set_version(Version::HTTP_11);
+        // Without them the origin only gets a message less; they cannot fail for values we made.
+        let _ = headers::append_request_via(&mut request, received_as, name);
+        Self {
+            resolver: Arc::clone(resolver),
+            connector: Arc::clone(connector),
+            request,
+            etag: OnceLock::new(),
+        }
+    }
+
+    /// Which body is to be continued. The first one counts: a request serves one.
+    pub(crate) fn expect(&self, stored: &ResponseHeader) {
+        let etag = stored.headers.get(header::ETAG);
+        if let Some(etag) = etag.filter(|tag| tag.as_bytes().starts_with(b"\"")) {
+            let _ = self.etag.set(etag.clone());
+        }
+    }
+
+    async fn ask(&self, range: &Range<u64>, len: u64) -> Result<OriginBody> {
+        let unreachable = |error: Box<pingora::Error>| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "rescue.ask",
+                "the origin cannot be asked",
+            )
+            .with_source(error)
+        };
+        let (peer, _) = self.resolver.peer(0).await.map_err(unreachable)?;
+        let request = self.request(range).map_err(unreachable)?;
+        let session = self.connector.get_http_session(&peer).await;
+        let (mut session, _) = session.map_err(unreachable)?;
+        session.set_read_timeout(peer.options.read_timeout);
+        session.set_write_timeout(peer.options.write_timeout);
+        let asked = session.write_request_header(Box::new(request)).await;
+        asked.map_err(unreachable)?;
+        session.finish_request_body().await.map_err(unreachable)?;
+        let read = read_final_header(&mut session).await;
+        read.map_err(unreachable)?;
+        let answered = session.response_header();
+        let skip = answered.and_then(|answer| bytes_to_skip(answer, range, len));
+        let skip = skip.ok_or_else(|| {
+            let message = format!(
+                "the origin answered {} instead of the rest of the body",
+                answered.map_or(0, |answer| answer.status.as_u16())
+            );
+            Error::new(ErrorKind::Unavailable, "rescue.ask", message)
+        })?;
+        Ok(OriginBody {
+            session,
+            skip,
+            left: range.end - range.start,
+        })
+    }
+
+    fn request(&self, range: &Range<u64>) -> pingora::Result<RequestHeader> {
+        let mut request = self.request.clone();
+        request.set_method(Method::GET);
+        let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+        request.insert_header(header::RANGE, bytes)?;
+        if let Some(etag) = self.etag.get() {
+            request.insert_header(header::IF_RANGE, etag)?;
+        }
+        Ok(request)
+    }
+}
+
+#[async_trait]
+impl Rescue for OriginRescue {
+    async fn resume(&self, range: Range<u64>, len: u64) -> Result<Box<dyn ReadBody>> {
+        if range.is_empty() {
+            let message = "there is nothing left to be continued";
+            return Err(Error::new(ErrorKind::Invalid, "rescue.ask", message));
+        }
+        match self.ask(&range, len).await {
+            Ok(body) => {
+                metrics::rescued("continued");
+                tracing::warn!(
+                    from = range.start,
+                    len,
+                    "no tier could go on with a body: the origin does"
+                );
+                Ok(Box::new(body))
+            }
+            Err(error) => {
+                metrics::rescued("refused");
+                Err(error)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for OriginRescue {
+    /// Leaves the request out: its headers may carry a secret (promise P11).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OriginRescue").finish_non_exhaustive()
+    }
+}
+
+/// The most interim responses that are skipped.
+const MAX_INTERIM: usize = 8;
+
+async fn read_final_header(session: &mut HttpSession) -> pingora::Result<()> {
+    for _ in 0..MAX_INTERIM {
+        session.read_response_header().await?;
+        let header = session.response_header();
+        if header.is_some_and(|header| !header.status.is_informational()) {
+            return Ok(());
+        }
+    }
+    let message = "the origin sends interim responses without end";
+    Err(pingora::Error::explain(
+        pingora::ErrorType::H1Error,
+        message,
+    ))
+}
+
+/// How many bytes of the answer come before the first one wanted; `None` if it is not an answer to the question.
+fn bytes_to_skip(answer: &ResponseHeader, range: &Range<u64>, len: u64) -> Option<u64> {
+    let field = |name| answer.headers.get(name)?.to_str().ok();
+    match answer.status {
+        StatusCode::PARTIAL_CONTENT => {
+            let asked = format!("bytes {}-{}/{len}", range.start, range.end - 1);
+            (field(header::CONTENT_RANGE)? == asked).then_some(0)
+        }
+        StatusCode::OK => {
+            let announced: u64 = field(header::CONTENT_LENGTH)?.parse().ok()?;
+            (announced == len).then_some(range.start)
+        }
+        _ => None,
+    }
+}
+
+/// The origin's answer, from the first byte wanted.
+struct OriginBody {
+    /// Never given back to a pool: it belongs to the runtime it was made on, and may be in the middle of a body.
+    session: HttpSession,
+    skip: u64,
+    left: u64,
+}
+
+#[async_trait]
+impl ReadBody for OriginBody {
+    async fn read(&mut self) -> Result<Option<Bytes>> {
+        while self.left > 0 {
+            let failed = |message| Error::new(ErrorKind::Unavailable, "rescue.read", message);
+            let piece = self.session.read_response_body().await;
+            let piece = piece.map_err(|error| {
+                failed("the origin failed in the middle of the body").with_source(error)
+            })?;
+            let Some(mut piece) = piece else {
+                return Err(failed("the origin ended in the middle of the body"));
+            };
+            let skipped = self.skip.min(piece.len() as u64);
+            self.skip -= skipped;
+            piece.advance(usize::try_from(skipped).unwrap_or(usize::MAX));
+            piece.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            if !piece.is_empty() {
+                self.left -= piece.len() as u64;
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+
+    fn seek(&mut self, _: Range<u64>) -> Result<()> {
+        let message = "a body that comes from the origin cannot seek";
+        Err(Error::new(ErrorKind::Unsupported, "rescue.seek", message))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! Tests of what no conformance suite can know.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+mod files;
+mod processes;
+mod runtime;
+mod space;
+mod support;
+mod waiting;

@@ -1,0 +1,389 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use terrace_core::{
+    ChecksumBuilder, Commit, Committed, Entry, Fill, Generation, Key, Level, Meta, Target,
+};
+use terrace_policy::Candidate;
+use tokio::sync::oneshot;
+
+use crate::guard::Guard;
+use crate::lane::{Lane, Plan};
+use crate::progress::{InProgress, Phase};
+use crate::stack::{Shared, Stack};
+use crate::stats::{LaneEnd, Purpose, lane_ended};
+use crate::ticket::Ticket;
+use crate::window::Window;
+
+/// A body that comes from the origin and goes to every tier that may have it, and to concurrent readers.
+///
+/// Nothing here fails: a tier that cannot keep up, errs, or finds the body too large is left out, and the client
+/// gets its bytes all the same (P7). Dropping it is an abort: readers get an error, tiers publish nothing (P5).
+#[derive(Debug)]
+pub struct Filling {
+    shared: Arc<Shared>,
+    key: Key,
+    entry: Arc<InProgress>,
+    inline: Vec<(Arc<Guard>, InlineFill)>,
+    lanes: Vec<Lane>,
+    checksums: ChecksumBuilder,
+    /// For how long tiers have held the origin back.
+    stalled: Duration,
+    /// A write was dropped halfway: a chunk may be missing somewhere.
+    torn: bool,
+    over: bool,
+}
+
+pub(crate) struct InlineFill(pub(crate) Box<dyn Fill>);
+
+impl std::fmt::Debug for InlineFill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fill")
+    }
+}
+
+impl Stack {
+    /// Begins to store what the origin answered, `len` bytes long if that was announced.
+    ///
+    /// - Effect: the body can be joined by readers at once, also while it is still coming. Which tiers take it
+    ///   is the policy's decision.
+    /// - Cancellation: nothing is left behind.
+    /// - With a [`Ticket`] of a lookup of the same key, its fences count, so that a purge since then is
+    ///   noticed. Tiers that lookup did not reach are left out; [`Intent::Revalidate`](crate::Intent) reaches all.
+    ///   A body whose fence is void already is still streamed, but stored nowhere and shared with nobody.
+    pub async fn fill(
+        &self,
+        key: &Key,
+        meta: Meta,
+        len: Option<u64>,
+        ticket: Option<Ticket>,
+    ) -> Filling {
+        let generation = Generation::random(self.shared.env.random.as_ref());
+        let ticket = match ticket.filter(|ticket| ticket.key == *key) {
+            Some(ticket) => ticket,
+            None => self.shared.ticket_now(*key).await,
+        };
+        self.begin(
+            Entry {
+                generation,
+                meta,
+                len,
+            },
+            ticket,
+            true,
+        )
+        .await
+    }
+
+    /// As [`fill`](Self::fill), of a given generation; `shared` with concurrent readers, or not.
+    pub(crate) async fn begin(&self, entry: Entry, ticket: Ticket, joinable: bool) -> Filling {
+        let shared = Arc::clone(&self.shared);
+        let levels = shared.levels_for(&entry.meta, entry.len, ticket.requests);
+
+        let window = Window::new(shared.limits.in_progress_bytes, shared.memory.account());
+        let spool = (shared.limits.spool_dir.clone(), shared.limits.spool_bytes);
+        let id = shared.registry.next_id();
+        let in_progress = Arc::new(InProgress::new(id, &entry, window, spool));
+        let registry = &shared.registry;
+        let admitted = registry.insert(ticket.key, &in_progress, &ticket.top, joinable);
+        if !admitted {
+            in_progress.close();
+        }
+        let mut filling = Filling {
+            key: ticket.key,
+            entry: in_progress,
+            inline: Vec::new(),
+            lanes: Vec::new(),
+            checksums: ChecksumBuilder::new(),
+            stalled: Duration::ZERO,
+            torn: false,
+            over: false,
+            shared,
+        };
+        if admitted {
+            filling.start(&levels, &ticket, &entry).await;
+        }
+        filling
+    }
+}
+
+impl Shared {
+    /// The tiers that should have the object, as far as is known before its body came.
+    fn levels_for(&self, meta: &Meta, len: Option<u64>, requests: u32) -> Vec<Arc<Guard>> {
+        let freshness = meta.fresh_until.since(self.env.now());
+        let admission = self.policy.admits(&Candidate {
+            len,
+            freshness,
+            requests,
+        });
+        let wanted = self.tiers.iter().filter(|guard| {
+            let fits = len.is_none_or(|len| self.policy.fits(guard.level, len));
+            fits && (guard.level == Level::L0 || admission.is_admitted())
+        });
+        wanted.cloned().collect()
+    }
+
+    /// The fences of all tiers as they are now, asked for at once.
+    async fn ticket_now(&self, key: Key) -> Ticket {
+        let mut ticket = Ticket::new(key, self.registry.fence(&key));
+        let asked = self
+            .tiers
+            .iter()
+            .map(|guard| async move { (guard.level, guard.fence(&key).await) });
+        for (level, fence) in join_all(asked).await {
+            // A tier that does not answer is left out.
+            if let Ok(fence) = fence {
+                ticket.set(level, fence);
+            }
+        }
+        ticket
+    }
+}
+
+impl Filling {
+    /// Names this body among those in progress; see [`Stack::filling`].
+    pub fn id(&self) -> u64 {
+        self.entry.id
+    }
+
+    /// The generation being filled.
+    pub fn generation(&self) -> Generation {
+        self.entry.generation
+    }
+
+    /// Whether some tier is taking the body, as things stand.
+    pub fn is_stored(&self) -> bool {
+        !self.inline.is_empty() || !self.lanes.is_empty()
+    }
+
+    async fn start(&mut self, levels: &[Arc<Guard>], ticket: &Ticket, entry: &Entry) {
+        for guard in levels {
+            let Some(fence) = ticket.fence(guard.level) else {
+                continue;
+            };
+            if guard.is_memory() {
+                let admit = guard
+                    .tier
+                    .0
+                    .admit(&self.key, entry.clone(), fence.clone())
+                    .await;
+                match admit {
+                    Ok(fill) => self.inline.push((Arc::clone(guard), InlineFill(fill))),
+                    Err(error) => guard.stats.error("admit", error.kind()),
+                }
+                continue;
+            }
+            let plan = Plan {
+                guard: Arc::clone(guard),
+                key: self.key,
+                entry: entry.clone(),
+                fence: fence.clone(),
+            };
+            let limits = &self.shared.limits;
+            self.lanes.push(Lane::start(
+                plan,
+                Purpose::Fill,
+                limits.lane_bytes,
+                limits.write_deadline,
+            ));
+        }
+    }
+
+    /// Passes on what the origin sent.
+    ///
+    /// May wait for remote tiers that are slower than the origin, within [`Limits::stall_budget`](crate::Limits) and
+    /// [`Limits::least_fill_rate`](crate::Limits), and pauses while a reader is more than half of [`Limits::spool_bytes`](crate::Limits) behind.
+    /// Cancellation: what is dropped halfway is an abort, now or at [`finish`](Self::finish).
+    pub async fn write(&mut self, chunk: Bytes) {
+        if std::mem::replace(&mut self.torn, true) {
+            self.abort();
+            return;
+        }
+        self.checksums.update(&chunk);
+        self.drop_oversize();
+        for index in (0..self.inline.len()).rev() {
+            let (guard, fill) = &mut self.inline[index];
+            if let Err(error) = fill.0.write(chunk.clone()).await {
+                guard.stats.error("write", error.kind());
+                lane_ended(Purpose::Fill, guard.level, LaneEnd::Failed);
+                self.inline.remove(index);
+            }
+        }
+        if !self.entry.push(chunk.clone()).await {
+            // What a memory tier buffers is paid for by the window, as long as that keeps it too.
+            for (guard, _) in self.inline.drain(..) {
+                lane_ended(Purpose::Fill, guard.level, LaneEnd::NoMemory);
+            }
+        }
+        for index in (0..self.lanes.len()).rev() {
+            if !self.lanes[index].offer(&chunk) && !self.stall(index, &chunk).await {
+                drop(self.lanes.remove(index));
+            }
+        }
+        self.torn = false;
+        if let Some(pause) = self.entry.pause() {
+            self.shared.env.runtime.sleep(pause).await;
+        }
+    }
+
+    /// Waits for a lane that is full: not longer at once than the budget, nor in all than leaves the client the rate
+    /// it is owed.
+    async fn stall(&mut self, index: usize, chunk: &Bytes) -> bool {
+        let (env, limits, lane) = (&self.shared.env, &self.shared.limits, &self.lanes[index]);
+        let owed = self.checksums.len() / limits.least_fill_rate.max(1);
+        let allowed = limits.stall_budget + Duration::from_secs(owed);
+        let wait = allowed
+            .saturating_sub(self.stalled)
+            .min(limits.stall_budget);
+        let began = env.now();
+        let sent = env.within(wait, lane.send(chunk)).await;
+        self.stalled += env.now().since(began);
+        if sent.is_none() {
+            lane_ended(Purpose::Fill, lane.level, LaneEnd::Lagged);
+            tracing::warn!(tier = %lane.level, key = %self.key,
+                "the tier writes slower than the origin delivers; this object is not stored there");
+        }
+        sent.unwrap_or(false)
+    }
+
+    fn drop_oversize(&mut self) {
+        let (len, policy) = (self.checksums.len(), &self.shared.policy);
+        let fits = |level: Level| {
+            let fits = policy.fits(level, len);
+            if !fits {
+                lane_ended(Purpose::Fill, level, LaneEnd::Oversize);
+            }
+            fits
+        };
+        self.inline.retain(|(guard, _)| fits(guard.level));
+        self.lanes.retain(|lane| fits(lane.level));
+    }
+
+    /// The body is complete: lets the tiers commit, and answers its length.
+    ///
+    /// - Effect: memory tiers have it when this returns. Remote tiers commit in the background
+    ///   while readers can still join the body in progress, unless the policy wants it durable first.
+    /// - A body of another length than announced, or one torn by a dropped write, is aborted.
+    pub async fn finish(self) -> u64 {
+        let (shared, len) = (Arc::clone(&self.shared), self.checksums.len());
+        let ends = self.conclude(None).await;
+        if shared.policy.durable_before_finish()
+            && let Some(ends) = ends
+        {
+            shared.env.within(shared.limits.write_deadline, ends).await;
+        }
+        len
+    }
+
+    /// Commits if the body is whole, and is what `expected` describes. Answers how it ended in the lowest tier
+    /// that took it, once that is known; `None` if there is nothing to wait for.
+    pub(crate) async fn conclude(
+        mut self,
+        expected: Option<&Commit>,
+    ) -> Option<oneshot::Receiver<LaneEnd>> {
+        let checksums = Arc::new(std::mem::take(&mut self.checksums).finish());
+        let announced = self.entry.len.is_none_or(|len| len == checksums.len());
+        let as_expected = expected.is_none_or(|commit| commit.verify(&checksums).is_ok());
+        if self.torn || self.over || !announced || !as_expected {
+            self.abort();
+            return None;
+        }
+        self.over = true;
+        self.entry.end(Phase::Complete);
+        let commit = Commit { checksums };
+        let inline = self.commit_inline(&commit).await;
+        let lanes = std::mem::take(&mut self.lanes).into_iter();
+        let ends: Vec<_> = lanes.map(|lane| lane.commit(commit.clone())).collect();
+        if ends.is_empty() || inline.iter().any(|(_, end)| *end == LaneEnd::Committed) {
+            self.shared.registry.unlist(&self.key, &self.entry);
+        }
+        let (settled, outcome) = oneshot::channel();
+        let books = Books {
+            shared: Arc::clone(&self.shared),
+            key: self.key,
+            entry: Arc::clone(&self.entry),
+            inline,
+        };
+        if ends.is_empty() {
+            let _ = settled.send(books.close(&[]).await);
+        } else {
+            self.shared.env.spawn(async move {
+                let ends: Vec<_> = join_all(ends).await;
+                let ends: Vec<_> = ends
+                    .into_iter()
+                    .map(|end| end.unwrap_or(LaneEnd::Failed))
+                    .collect();
+                // Only a policy that wants it durable first is listening.
+                let _ = settled.send(books.close(&ends).await);
+            });
+        }
+        Some(outcome)
+    }
+
+    /// Memory does not wait, so neither does this.
+    async fn commit_inline(&mut self, commit: &Commit) -> Vec<(Arc<Guard>, LaneEnd)> {
+        let mut ends = Vec::new();
+        for (guard, fill) in std::mem::take(&mut self.inline) {
+            let end = match fill.0.commit(commit.clone()).await {
+                Ok(Committed::Published) => LaneEnd::Committed,
+                Ok(Committed::Fenced) => LaneEnd::Fenced,
+                Err(error) => {
+                    guard.stats.error("commit", error.kind());
+                    LaneEnd::Failed
+                }
+            };
+            lane_ended(Purpose::Fill, guard.level, end);
+            ends.push((guard, end));
+        }
+        ends
+    }
+
+    fn abort(&mut self) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.inline.clear();
+        self.lanes.clear();
+        self.entry.end(Phase::Failed);
+        self.shared.registry.remove(&self.key, &self.entry);
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+/// What is left to do when every tier has finished.
+struct Books {
+    shared: Arc<Shared>,
+    key: Key,
+    entry: Arc<InProgress>,
+    inline: Vec<(Arc<Guard>, LaneEnd)>,
+}
+
+impl Books {
+    /// Takes the ends of the remote tiers, top-down, and answers that of the lowest tier of all.
+    async fn close(self, remote: &[LaneEnd]) -> LaneEnd {
+        if remote.contains(&LaneEnd::Fenced) {
+            // Another node purged it before it was durable. It must not live on in our memory.
+            for (guard, _) in &self.inline {
+                let target = Target::Generation(self.key, self.entry.generation);
+                if let Err(error) = guard.tier.0.purge(&target).await {
+                    guard.stats.error("purge", error.kind());
+                }
+            }
+        }
+        self.entry.end(Phase::Settled);
+        self.shared.registry.remove(&self.key, &self.entry);
+        let inline = self.inline.last().map(|(_, end)| *end);
+        remote
+            .last()
+            .copied()
+            .or(inline)
+            .unwrap_or(LaneEnd::Aborted)
+    }
+}

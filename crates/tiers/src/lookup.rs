@@ -1,0 +1,287 @@
+use std::sync::Arc;
+
+use terrace_core::{Entry, Generation, Hit, Key, KeyDigest, Level, Lookup, Meta, Timestamp};
+
+use crate::guard::Guard;
+use crate::lane::Plan;
+use crate::progress::InProgress;
+use crate::promotion::{Planned, Promotions};
+use crate::reader::HitBody;
+use crate::stack::{Shared, Stack};
+use crate::stats::{LaneEnd, Purpose, lane_ended};
+use crate::ticket::Ticket;
+
+/// What the caller is going to do with the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Intent {
+    /// Serve a fresh hit: the lookup stops at the first one.
+    #[default]
+    Serve,
+    /// Ask the origin in any case: every tier is asked for its fence now, before the origin is, and a
+    /// body in progress is not joined.
+    Revalidate,
+}
+
+/// The answer to a lookup.
+#[derive(Debug)]
+pub struct Looked {
+    /// What was found, possibly stale.
+    pub hit: Option<TierHit>,
+    /// The fences of the tiers asked, for a fill.
+    pub ticket: Ticket,
+}
+
+/// An object, found.
+#[derive(Debug)]
+pub struct TierHit {
+    /// Which of the key's bodies.
+    pub generation: Generation,
+    /// Its metadata.
+    pub meta: Meta,
+    /// Since when it is stale by a soft purge, if it is.
+    pub expired_at: Option<Timestamp>,
+    /// Where it was found.
+    pub source: Source,
+    /// Its length, where that is known.
+    pub len: Option<u64>,
+    /// Its body.
+    pub body: HitBody,
+}
+
+/// Where an object was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// In a tier.
+    Tier(Level),
+    /// On its way from the origin, for somebody else.
+    Filling,
+}
+
+impl Source {
+    /// Its name in `Cache-Status` details and metric labels: `L0` to `L3`, or `filling`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tier(level) => level.as_str(),
+            Self::Filling => "filling",
+        }
+    }
+}
+
+impl Stack {
+    /// Looks `key` up in the bodies in progress and the tiers, top-down.
+    ///
+    /// A fresh hit ends the walk and is promoted while it is read. A stale one does not: another node may
+    /// have revalidated it below, and whoever goes to the origin needs the lower tiers' fences. The best
+    /// of what was found is answered, fresh before stale, then the latest.
+    ///
+    /// - Errors: none. A tier that fails, or is left alone by its breaker, is a miss without a fence, so that the fill
+    ///   that follows leaves it out (P7).
+    /// - Cancellation: calls that have begun end by themselves, within their deadline.
+    pub async fn lookup(&self, key: &Key, intent: Intent) -> Looked {
+        let shared = &self.shared;
+        let mut ticket = Ticket::new(*key, shared.registry.fence(key));
+        if let Some(frequency) = &shared.frequency {
+            ticket.requests = frequency.record(digest(key));
+        }
+        if intent == Intent::Serve
+            && let Some(hit) = shared.join(key).await
+        {
+            return Looked {
+                hit: Some(hit),
+                ticket,
+            };
+        }
+        let now = shared.env.now();
+        let mut best: Option<Found<'_>> = None;
+        for guard in &shared.tiers {
+            match guard.lookup(key).await {
+                Ok(Lookup::Miss(fence)) => ticket.set(guard.level, fence),
+                Ok(Lookup::Hit(hit)) => {
+                    ticket.set(guard.level, hit.fence.clone());
+                    let fresh = hit.is_fresh(now);
+                    best = Some(Found::better(best, Found { guard, hit, fresh }));
+                    if fresh && intent == Intent::Serve {
+                        break;
+                    }
+                }
+                // Counted by the guard.
+                Err(_) => {}
+            }
+        }
+        if intent == Intent::Serve && !best.as_ref().is_some_and(|found| found.fresh) {
+            if let Some(hit) = shared.join(key).await {
+                return Looked {
+                    hit: Some(hit),
+                    ticket,
+                };
+            }
+            best = shared.in_memory_by_now(key, best, &mut ticket).await;
+        }
+        let hit = best.map(|found| shared.serve(*key, found, &ticket));
+        Looked { hit, ticket }
+    }
+
+    /// The body of one's own fill, by [`Filling::id`](crate::Filling::id), from its first byte; `None` once it has ended
+    /// or its beginning is gone.
+    pub fn filling(&self, id: u64) -> Option<TierHit> {
+        self.shared
+            .registry
+            .by_id(id)
+            .and_then(|entry| follow(&entry))
+    }
+}
+
+impl Shared {
+    /// A reader of the body of `key` that is in progress, if there is one to be joined.
+    async fn join(&self, key: &Key) -> Option<TierHit> {
+        let entry = self.registry.listed(key)?;
+        let hit = follow(&entry);
+        if hit.is_none() && entry.is_settling() {
+            // It is complete, too large to be joined, and about to be in a tier: that is worth a short
+            // wait, where the alternative is to fetch it again.
+            self.env
+                .within(self.limits.lookup_deadline, entry.settle())
+                .await;
+        }
+        hit
+    }
+
+    /// A fresh hit in a memory tier that was not there when it was asked, or else `best`.
+    ///
+    /// While the tiers below were being asked, another request may have fetched the object and let go of the lock
+    /// that collapses requests. Whoever misses then would fetch it once more.
+    async fn in_memory_by_now<'a>(
+        &'a self,
+        key: &Key,
+        best: Option<Found<'a>>,
+        ticket: &mut Ticket,
+    ) -> Option<Found<'a>> {
+        let now = self.env.now();
+        for guard in self.tiers.iter().filter(|guard| guard.is_memory()) {
+            if let Ok(Lookup::Hit(hit)) = guard.tier.0.lookup(key).await
+                && hit.is_fresh(now)
+            {
+                ticket.set(guard.level, hit.fence.clone());
+                let fresh = true;
+                return Some(Found { guard, hit, fresh });
+            }
+        }
+        best
+    }
+
+    fn serve(self: &Arc<Self>, key: Key, found: Found<'_>, ticket: &Ticket) -> TierHit {
+        let Found { guard, hit, fresh } = found;
+        let promotions = if fresh {
+            self.promotions(key, guard.level, &hit, ticket)
+        } else {
+            Promotions::default()
+        };
+        let (generation, meta, expired_at) = (hit.generation, hit.meta.clone(), hit.expired_at);
+        let body = HitBody::stored(self, guard, key, hit, promotions);
+        let source = Source::Tier(guard.level);
+        TierHit {
+            generation,
+            meta,
+            expired_at,
+            source,
+            len: body.len(),
+            body,
+        }
+    }
+
+    /// The copies this hit is to leave above.
+    fn promotions(
+        self: &Arc<Self>,
+        key: Key,
+        from: Level,
+        hit: &Hit,
+        ticket: &Ticket,
+    ) -> Promotions {
+        let Some(checksums) = hit.checksums.clone().filter(|_| from != Level::L0) else {
+            return Promotions::default();
+        };
+        let len = checksums.len();
+        let above = self.tiers.iter().filter(|guard| guard.level < from);
+        let wanted = above.filter(|guard| {
+            self.policy.promotes(from, guard.level, ticket.requests)
+                && self.policy.fits(guard.level, len)
+        });
+        let planned = wanted.filter_map(|guard| {
+            // Without a fence there is no promotion (P3).
+            let fence = ticket.fence(guard.level)?.clone();
+            let claim = self.claims.claim(key, guard.level)?;
+            let charge = if guard.is_memory() {
+                let mut charge = self.memory.account();
+                if !charge.grow(usize::try_from(len).ok()?) {
+                    lane_ended(Purpose::Promotion, guard.level, LaneEnd::NoMemory);
+                    return None;
+                }
+                Some(charge)
+            } else {
+                None
+            };
+            let entry = Entry {
+                generation: hit.generation,
+                meta: hit.meta.clone(),
+                len: Some(len),
+            };
+            let plan = Plan {
+                guard: Arc::clone(guard),
+                key,
+                entry,
+                fence,
+            };
+            Some(Planned {
+                plan,
+                claim,
+                charge,
+            })
+        });
+        let planned = planned.collect();
+        Promotions::new(
+            planned,
+            checksums,
+            self.limits.lane_bytes,
+            self.limits.write_deadline,
+        )
+    }
+}
+
+fn follow(entry: &Arc<InProgress>) -> Option<TierHit> {
+    let body = HitBody::following(entry.join()?, entry.len);
+    Some(TierHit {
+        generation: entry.generation,
+        meta: entry.meta.clone(),
+        expired_at: None,
+        source: Source::Filling,
+        len: entry.len,
+        body,
+    })
+}
+
+/// What a key's requests are counted under: a variant is not its primary slot, which is looked up first.
+fn digest(key: &Key) -> KeyDigest {
+    match key.variance() {
+        None => key.primary(),
+        Some(variance) => KeyDigest::of(&[key.primary().as_bytes(), variance.as_bytes()]),
+    }
+}
+
+struct Found<'a> {
+    guard: &'a Arc<Guard>,
+    hit: Hit,
+    fresh: bool,
+}
+
+impl Found<'_> {
+    /// The better one of a hit above and one below it. Where they are of the same generation, confirmed
+    /// by the origin since, the copy above is replaced all the same: a promotion is fenced, a
+    /// correction of metadata would not be, and could undo a soft purge.
+    fn better(above: Option<Self>, below: Self) -> Self {
+        let rank = |found: &Self| (found.fresh, found.hit.meta.updated);
+        match above {
+            Some(above) if rank(&above) >= rank(&below) => above,
+            _ => below,
+        }
+    }
+}

@@ -1,0 +1,322 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use terrace_core::{
+    BlockChecksums, Body, Error, ErrorKind, Generation, Hit, Key, Lookup, ReadBody, Result, Target,
+};
+
+use crate::guard::Guard;
+use crate::progress::Follower;
+use crate::promotion::Promotions;
+use crate::pump::Pump;
+use crate::rescue::{Rescue, Rescued};
+use crate::stack::Shared;
+
+/// The body of a hit.
+///
+/// Reading it promotes it. When its tier fails halfway, it goes on from another tier that has the same
+/// generation, then from its [`Rescue`]; only when nobody has the bytes does the reader get an error. It never
+/// ends before its length (P1), and dropping it unread costs nothing.
+pub struct HitBody {
+    source: Source,
+    /// What to fall back on; a body in progress has nothing.
+    whence: Option<Whence>,
+    position: u64,
+    /// Where it ends; `None` while that is not known.
+    end: Option<u64>,
+    len: Option<u64>,
+    promotions: Promotions,
+    rescue: Option<Arc<dyn Rescue>>,
+}
+
+enum Source {
+    Whole(Body),
+    Pump(Pump),
+    Follow(Follower),
+}
+
+/// Where a body came from.
+struct Whence {
+    shared: Arc<Shared>,
+    key: Key,
+    generation: Generation,
+    checksums: Option<Arc<BlockChecksums>>,
+    guard: Arc<Guard>,
+    /// One bit per level that has failed this reader.
+    failed: u8,
+}
+
+impl HitBody {
+    pub(crate) fn following(follower: Follower, len: Option<u64>) -> Self {
+        Self {
+            source: Source::Follow(follower),
+            whence: None,
+            position: 0,
+            end: len,
+            len,
+            promotions: Promotions::default(),
+            rescue: None,
+        }
+    }
+
+    pub(crate) fn stored(
+        shared: &Arc<Shared>,
+        guard: &Arc<Guard>,
+        key: Key,
+        hit: Hit,
+        promotions: Promotions,
+    ) -> Self {
+        let len = match (&hit.body, &hit.checksums) {
+            (Body::Bytes { bytes, .. }, _) => Some(bytes.len() as u64),
+            (_, Some(checksums)) => Some(checksums.len()),
+            _ => None,
+        };
+        let whence = Whence {
+            shared: Arc::clone(shared),
+            key,
+            generation: hit.generation,
+            checksums: hit.checksums,
+            guard: Arc::clone(guard),
+            failed: 0,
+        };
+        let source = Source::new(shared, guard, hit.body);
+        Self {
+            source,
+            whence: Some(whence),
+            position: 0,
+            end: len,
+            len,
+            promotions,
+            rescue: None,
+        }
+    }
+
+    /// The length of the whole body, where it is known.
+    pub fn len(&self) -> Option<u64> {
+        self.len
+    }
+
+    /// Whether the whole body is known to be empty.
+    pub fn is_empty(&self) -> bool {
+        self.len == Some(0)
+    }
+
+    /// Length and checksums of the whole body, where its tier knows them.
+    pub(crate) fn checksums(&self) -> Option<&Arc<BlockChecksums>> {
+        self.whence.as_ref()?.checksums.as_ref()
+    }
+
+    /// Names another source for the case that every tier fails in the middle.
+    pub fn set_rescue(&mut self, rescue: Arc<dyn Rescue>) {
+        self.rescue = Some(rescue);
+    }
+
+    /// The next piece, never empty; `None` at the end of the body or of the range sought.
+    ///
+    /// - Cancellation: a dropped future loses nothing; read again.
+    /// - Errors: every source failed. What was read so far is right, and it is not the whole.
+    pub async fn read(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if self.end == Some(self.position) {
+                if self.len == Some(0) {
+                    // An empty body has no piece whose passing would promote it.
+                    self.promotions.feed(&Bytes::new()).await;
+                }
+                return Ok(None);
+            }
+            let failure = match self.source.read().await {
+                Ok(Some(piece)) if self.fits(&piece) => return Ok(Some(self.take(piece).await)),
+                Ok(Some(_)) => self.broken("the body is longer than its metadata says"),
+                Ok(None) if self.end.is_none() => return Ok(None),
+                Ok(None) => self.broken("the body ended early"),
+                Err(error) => error,
+            };
+            self.fail_over(failure).await?;
+        }
+    }
+
+    /// Continues with the bytes of `range` (end exclusive), forwards or backwards. A body that was sought is not
+    /// promoted: promotion wants the whole.
+    ///
+    /// Errors with `Invalid` if the range leaves the body, `Unsupported` if it [cannot seek](Self::can_seek).
+    pub fn seek(&mut self, range: Range<u64>) -> Result<()> {
+        let Some(len) = self.len.filter(|_| self.can_seek()) else {
+            let message = "the body is in progress, or of unknown length";
+            return Err(Error::new(ErrorKind::Unsupported, "body.seek", message));
+        };
+        Body::check_range(&range, len)?;
+        self.promotions.poison();
+        (self.position, self.end) = (range.start, Some(range.end));
+        match &mut self.source {
+            Source::Whole(body) => body.seek(range),
+            Source::Pump(pump) => {
+                // A pump that is gone is replaced by the next read.
+                let _ = pump.seek(range);
+                Ok(())
+            }
+            Source::Follow(_) => Ok(()),
+        }
+    }
+
+    /// Whether [`seek`](Self::seek) works: not for a body in progress.
+    pub fn can_seek(&self) -> bool {
+        self.whence.is_some() && self.len.is_some()
+    }
+
+    fn fits(&self, piece: &Bytes) -> bool {
+        self.end
+            .is_none_or(|end| self.position + piece.len() as u64 <= end)
+    }
+
+    async fn take(&mut self, piece: Bytes) -> Bytes {
+        self.position += piece.len() as u64;
+        if let Some(whence) = &self.whence {
+            whence
+                .guard
+                .stats
+                .served_bytes
+                .increment(piece.len() as u64);
+        }
+        self.promotions.feed(&piece).await;
+        piece
+    }
+
+    fn broken(&self, what: &str) -> Error {
+        let message = format!("{what} (at byte {} of {:?})", self.position, self.end);
+        Error::new(ErrorKind::Corrupt, "body.read", message)
+    }
+
+    /// Finds another source for what is left, or answers `failure`.
+    async fn fail_over(&mut self, failure: Error) -> Result<()> {
+        let (Some(whence), Some(end)) = (&mut self.whence, self.end) else {
+            return Err(failure);
+        };
+        let left = self.position..end;
+        if whence.failed & bit(&whence.guard) == 0 {
+            whence.distrust(&failure);
+        }
+        if let Some((guard, source)) = whence.elsewhere(&left).await {
+            whence.guard = guard;
+            self.source = source;
+            return Ok(());
+        }
+        let rescued = match (&self.rescue, &whence.checksums) {
+            (Some(rescue), Some(checksums)) => rescue_from(rescue, checksums, &left).await,
+            _ => return Err(failure),
+        };
+        // One rescue: an origin that dies as well is the end.
+        self.rescue = None;
+        let body = rescued.map_err(|error| error.with_source(failure))?;
+        self.source = Source::Whole(Body::Stream(Box::new(body)));
+        Ok(())
+    }
+}
+
+impl Whence {
+    /// Remembers that the tier failed, and has it drop what it cannot serve.
+    fn distrust(&mut self, failure: &Error) {
+        self.failed |= bit(&self.guard);
+        self.guard.stats.failovers.increment(1);
+        tracing::warn!(tier = %self.guard.level, key = %self.key, error = %failure,
+            "a tier failed in the middle of a body; trying the others");
+        if !matches!(failure.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) {
+            return;
+        }
+        let (guard, target) = (
+            Arc::clone(&self.guard),
+            Target::Generation(self.key, self.generation),
+        );
+        let deadline = self.shared.limits.purge_deadline;
+        self.shared.env.spawn(async move {
+            // A tier that cannot even drop it keeps failing it, which costs but harms nobody.
+            let _ = guard
+                .timed("purge", deadline, guard.tier.0.purge(&target))
+                .await;
+        });
+    }
+
+    /// The same generation in a tier that has not failed yet.
+    async fn elsewhere(&mut self, left: &Range<u64>) -> Option<(Arc<Guard>, Source)> {
+        let shared = Arc::clone(&self.shared);
+        for guard in shared
+            .tiers
+            .iter()
+            .filter(|guard| self.failed & bit(guard) == 0)
+        {
+            let Ok(Lookup::Hit(mut hit)) = guard.lookup(&self.key).await else {
+                continue;
+            };
+            if hit.generation == self.generation && hit.body.seek(left.clone()).is_ok() {
+                return Some((Arc::clone(guard), Source::new(&shared, guard, hit.body)));
+            }
+        }
+        None
+    }
+}
+
+fn bit(guard: &Guard) -> u8 {
+    1 << guard.level.index()
+}
+
+async fn rescue_from(
+    rescue: &Arc<dyn Rescue>,
+    checksums: &Arc<BlockChecksums>,
+    left: &Range<u64>,
+) -> Result<Rescued> {
+    let covering = checksums.covering(left);
+    let verifier = checksums.verifier(covering.start);
+    let body = rescue.resume(covering, checksums.len()).await?;
+    metrics::counter!("terrace_rescues_total").increment(1);
+    Ok(Rescued::new(body, verifier, left))
+}
+
+impl Source {
+    fn new(shared: &Shared, guard: &Arc<Guard>, body: Body) -> Self {
+        match body {
+            Body::Stream(_) if !guard.is_memory() => Self::Pump(Pump::new(
+                Arc::clone(guard),
+                shared.limits.read_deadline,
+                body,
+            )),
+            body => Self::Whole(body),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>> {
+        match self {
+            Self::Whole(body) => body.read().await,
+            Self::Pump(pump) => pump.read().await,
+            Self::Follow(follower) => follower.read().await,
+        }
+    }
+}
+
+#[async_trait]
+impl ReadBody for HitBody {
+    async fn read(&mut self) -> Result<Option<Bytes>> {
+        Self::read(self).await
+    }
+
+    fn seek(&mut self, range: Range<u64>) -> Result<()> {
+        Self::seek(self, range)
+    }
+}
+
+impl From<HitBody> for Body {
+    fn from(body: HitBody) -> Self {
+        Self::Stream(Box::new(body))
+    }
+}
+
+impl std::fmt::Debug for HitBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let source = match (&self.source, &self.whence) {
+            (Source::Follow(_), _) => "filling",
+            (_, Some(whence)) => whence.guard.level.as_str(),
+            (_, None) => "nowhere",
+        };
+        write!(f, "HitBody({source}, {}..{:?})", self.position, self.end)
+    }
+}

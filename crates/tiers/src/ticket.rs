@@ -1,0 +1,66 @@
+use serde::{Deserialize, Serialize};
+use terrace_core::{Fence, Key, Level};
+
+/// What a lookup learnt that a fill needs: the fence of every tier it asked, taken before the origin was.
+///
+/// Hand it to [`Stack::fill`](crate::Stack::fill). A fill without one takes its fences when the
+/// response has come: then a purge that came between request and response is not noticed.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    pub(crate) key: Key,
+    /// The fence of bodies in progress, the topmost of all.
+    pub(crate) top: Fence,
+    pub(crate) fences: [Option<Fence>; 4],
+    /// How often the group was asked for lately, this time included.
+    pub(crate) requests: u32,
+}
+
+impl Ticket {
+    pub(crate) fn new(key: Key, top: Fence) -> Self {
+        Self {
+            key,
+            top,
+            fences: [const { None }; 4],
+            requests: 1,
+        }
+    }
+
+    /// The key it is for.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The ticket as one fence, for a stack that is itself a tier.
+    pub(crate) fn to_fence(&self) -> Fence {
+        let wire = Wire {
+            top: self.top.clone(),
+            fences: self.fences.clone(),
+        };
+        // Encoding into a vector fails only for types postcard cannot express, and these it can.
+        Fence::from_bytes(&postcard::to_stdvec(&wire).unwrap_or_default())
+    }
+
+    pub(crate) fn from_fence(key: Key, fence: &Fence) -> Option<Self> {
+        let Wire { top, fences } = postcard::from_bytes(fence.bytes()?).ok()?;
+        Some(Self {
+            key,
+            top,
+            fences,
+            requests: 1,
+        })
+    }
+
+    pub(crate) fn set(&mut self, level: Level, fence: Fence) {
+        self.fences[level.index()] = Some(fence);
+    }
+
+    pub(crate) fn fence(&self, level: Level) -> Option<&Fence> {
+        self.fences[level.index()].as_ref()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    top: Fence,
+    fences: [Option<Fence>; 4],
+}

@@ -1,0 +1,6 @@
+//! What the example binaries share: the command line ([`cli`]), a demonstration origin ([`origin`]), and the server around
+//! the tiers ([`run`]). Each binary only says which tiers there are.
+
+pub mod cli;
+pub mod origin;
+pub mod run;

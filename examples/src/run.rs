@@ -1,0 +1,167 @@
+//! The server around the tiers.
+
+use std::error::Error;
+use std::future::Future;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use pingora::prelude::{background_service, http_proxy_service};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use terrace::pingora::TerraceStorage;
+use terrace::proxy::{Admin, CachingProxy, ProxyConfig, StackService};
+use terrace::{Runtime, Stack, TokioRuntime};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::ProxyArgs;
+use crate::origin;
+
+mod addresses;
+mod ready;
+
+use addresses::{Addresses, Origin};
+
+/// What can go wrong before the first request is served.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+static STORAGE: TerraceStorage = TerraceStorage::new();
+
+/// What one wiring adds to the common server.
+#[derive(Debug)]
+pub struct Wiring<F> {
+    /// Where the tiers keep their data, for the line that says that the proxy is ready: `data ./terrace-data`.
+    pub place: String,
+    /// Opens the tiers, on the runtime they are to use.
+    pub open: F,
+}
+
+/// The `main` of a wiring: reads the command line, serves until a signal comes, and says in one line why if it cannot.
+///
+/// SIGTERM lets requests and writes finish, SIGINT does not; both end with status 0. Whatever prevents
+/// serving ends with status 1.
+pub fn main<A, F, O>(wire: impl FnOnce(A) -> Result<(ProxyArgs, Wiring<F>), BoxError>) -> ExitCode
+where
+    A: Parser,
+    F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
+    O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
+{
+    let args = match A::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version, or what is wrong. If nobody can read it, there is nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    log_to_stderr();
+    match wire(args).and_then(|(proxy, wiring)| serve(&proxy, wiring)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("terrace: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve<F, O>(args: &ProxyArgs, wiring: Wiring<F>) -> Result<(), BoxError>
+where
+    F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
+    O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
+{
+    let addresses = Addresses::claim(args)?;
+    let metrics = record_metrics()?;
+    let Wiring { place, open } = wiring;
+
+    let proxy = CachingProxy::new(&STORAGE, proxy_config(args, &addresses)?)?;
+    let ready = ready::Announcement::new(&addresses, &place);
+    let upkeep = metrics.clone();
+    let stack = StackService::new(&STORAGE, move |handle| {
+        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new(handle));
+        async move {
+            let stack = open(Arc::clone(&runtime)).await?;
+            runtime.spawn(Box::pin(keep_up(upkeep, Arc::clone(&runtime))));
+            runtime.spawn(Box::pin(ready.when_listening(Arc::clone(&runtime))));
+            Ok::<_, BoxError>(stack)
+        }
+    });
+    let grace = Duration::from_secs(args.grace);
+    let stack = stack
+        .threads(args.threads.get())
+        .drain_timeout(grace)
+        .wait_for(proxy.in_flight())
+        // All is drained: the rest of Pingora's grace period would be idle.
+        .on_stopped(|_| std::process::exit(0));
+
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(args));
+    let stack = server.add_service(background_service("tiers", stack));
+    let mut listening = http_proxy_service(&server.configuration, proxy);
+    listening.add_tcp(&addresses.listen.to_string());
+    server.add_service(listening).add_dependency(&stack);
+    let mut admin = Admin::new(&STORAGE, move || metrics.render()).into_service();
+    admin.add_tcp(&addresses.admin.to_string());
+    server.add_service(admin);
+    if let Origin::Demonstration(address) = addresses.origin {
+        server.add_service(origin::service(&address.to_string()));
+    }
+    server.bootstrap();
+    addresses.release();
+    server.run(RunArgs::default());
+    Ok(())
+}
+
+fn proxy_config(args: &ProxyArgs, addresses: &Addresses) -> Result<ProxyConfig, BoxError> {
+    let upstream = match &args.upstream {
+        Some(upstream) => upstream.clone(),
+        None => addresses.origin.to_string().parse()?,
+    };
+    let mut config = ProxyConfig::new(upstream);
+    config.purge.token.clone_from(&args.purge_token);
+    config.purge.allowed.extend(&args.purge_allow);
+    if args.purge_token_only {
+        config.purge.allowed.clear();
+    }
+    Ok(config)
+}
+
+fn server_conf(args: &ProxyArgs) -> ServerConf {
+    ServerConf {
+        threads: args.threads.get(),
+        // Requests, then writes, each have their share; on_stopped comes before.
+        grace_period_seconds: Some(args.grace.saturating_mul(2).saturating_add(1)),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
+}
+
+fn log_to_stderr() {
+    const QUIET: &str = "info,pingora_core=warn,pingora_proxy=warn,pingora_cache=error";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    // It fails only if there is a subscriber already; then that one gets the events.
+    let _ = subscriber.try_init();
+}
+
+fn record_metrics() -> Result<PrometheusHandle, BoxError> {
+    const SECONDS: [f64; 14] = [
+        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
+        30.0,
+    ];
+    let matcher = Matcher::Suffix("_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &SECONDS)?;
+    Ok(builder.install_recorder()?)
+}
+
+/// Folds recorded values into histograms: unread, they would pile up.
+async fn keep_up(metrics: PrometheusHandle, runtime: Arc<dyn Runtime>) {
+    loop {
+        runtime.sleep(Duration::from_secs(5)).await;
+        metrics.run_upkeep();
+    }
+}

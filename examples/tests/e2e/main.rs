@@ -1,0 +1,16 @@
+//! End-to-end tests: the `embedded` proxy as an operator runs it, in front of origins that behave and origins that do not.
+//!
+//! `cargo xtask test` builds it in release and names it, and an nginx, by `TERRACE_TEST_EMBEDDED` and
+//! `TERRACE_TEST_NGINX`.
+
+mod support;
+
+mod a_body_is_fetched_once;
+mod a_broken_tier_costs_nothing;
+mod a_purge_is_final;
+mod a_restart_keeps_what_was_stored;
+mod http_semantics;
+mod kill_at_any_moment;
+mod memory_is_bounded;
+mod operators_are_told;
+mod ranges_are_exact;

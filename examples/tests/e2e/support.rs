@@ -1,0 +1,22 @@
+//! What the tests are made of: the proxy as a process, origins, a client, and bodies that can be told apart.
+
+mod client;
+mod content;
+mod log;
+mod metrics;
+mod nginx;
+mod origin;
+mod process;
+mod proxy;
+mod wait;
+
+pub(crate) use client::{AUTHORITY, Ask, Connection, Reply};
+pub(crate) use content::{Checker, Content, splitmix};
+pub(crate) use metrics::Metrics;
+pub(crate) use nginx::Nginx;
+pub(crate) use origin::{Answer, Gate, Origin, Seen};
+pub(crate) use proxy::{Proxy, Setup, folder};
+pub(crate) use wait::eventually;
+
+pub(crate) const KIB: u64 = 1024;
+pub(crate) const MIB: u64 = 1024 * KIB;

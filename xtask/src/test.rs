@@ -1,0 +1,153 @@
+use crate::Outcome;
+use crate::setup;
+use crate::step::step;
+use crate::tools::NGINX;
+use crate::workspace::{cargo, target_dir};
+
+pub(crate) const HELP: &str = "\
+Runs every test, end to end ones included.
+
+Sets up as `cargo xtask run` does, and installs a real web server (the distribution's nginx) for the end-to-end tests: where
+it cannot be had, they are left out with a loud reason, or with CI=true it is an error. To use another nginx, name it by
+TERRACE_TEST_NGINX. Builds the embedded proxy in release, then runs
+`cargo test --workspace --all-targets` and the doc tests.
+
+ARGS go to `cargo test`. With -p, only those packages; with --test, --lib, --doc and their like, only those targets.
+The tests see:
+  TERRACE_TEST_NGINX      the web server, where there is one
+  TERRACE_TEST_EMBEDDED   the embedded proxy";
+
+pub(crate) fn test(args: &[String]) -> Outcome {
+    setup::build_tools()?;
+    let nginx = setup::nginx()?;
+
+    step(
+        "build the embedded proxy",
+        cargo().args([
+            "build",
+            "--release",
+            "-p",
+            "terrace-examples",
+            "--bin",
+            "embedded",
+        ]),
+    )?;
+    let embedded = target_dir().join("release").join("embedded");
+    if !embedded.is_file() {
+        return Err(format!(
+            "cargo built no {}: does its configuration set `build.target` or `build.target-dir`? Name the target \
+             folder by CARGO_TARGET_DIR",
+            embedded.display()
+        ));
+    }
+
+    for Pass { name, args } in passes(args) {
+        let mut test = cargo();
+        test.arg("test").args(args);
+        test.env("TERRACE_TEST_EMBEDDED", &embedded);
+        if let Some(nginx) = &nginx {
+            test.env(NGINX.variable, nginx);
+        }
+        step(name, &mut test)?;
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Pass {
+    name: &'static str,
+    args: Vec<String>,
+}
+
+/// The runs of `cargo test` that `args` amount to: doc tests need one of their own.
+fn passes(args: &[String]) -> Vec<Pass> {
+    let own = args
+        .iter()
+        .position(|arg| arg == "--")
+        .unwrap_or(args.len());
+    let chosen = |flags: &[&str]| {
+        let is = |arg: &String| flags.contains(&arg.split('=').next().unwrap_or(arg));
+        args[..own].iter().any(is)
+    };
+    let packages = if chosen(&["-p", "--package", "--workspace", "--all"]) {
+        None
+    } else {
+        Some("--workspace")
+    };
+    let pass = |name, targets: Option<&str>| Pass {
+        name,
+        args: packages
+            .into_iter()
+            .chain(targets)
+            .map(str::to_owned)
+            .chain(args.iter().cloned())
+            .collect(),
+    };
+    let targets = [
+        "--lib",
+        "--bins",
+        "--bin",
+        "--tests",
+        "--test",
+        "--examples",
+        "--example",
+        "--benches",
+        "--bench",
+        "--all-targets",
+        "--doc",
+    ];
+    if chosen(&targets) {
+        return vec![pass("tests", None)];
+    }
+    vec![
+        pass("tests", Some("--all-targets")),
+        pass("doc tests", Some("--doc")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(args: &str) -> Vec<String> {
+        let args: Vec<_> = args.split_whitespace().map(str::to_owned).collect();
+        let passes = passes(&args).into_iter();
+        passes.map(|pass| pass.args.join(" ")).collect()
+    }
+
+    #[test]
+    fn everything_unless_told_otherwise() {
+        assert_eq!(
+            lines(""),
+            ["--workspace --all-targets", "--workspace --doc"]
+        );
+        assert_eq!(
+            lines("purge -- --nocapture"),
+            [
+                "--workspace --all-targets purge -- --nocapture",
+                "--workspace --doc purge -- --nocapture"
+            ]
+        );
+    }
+
+    #[test]
+    fn packages_and_targets_narrow_it() {
+        assert_eq!(
+            lines("-p terrace-policy"),
+            ["--all-targets -p terrace-policy", "--doc -p terrace-policy"]
+        );
+        assert_eq!(lines("--test=e2e"), ["--workspace --test=e2e"]);
+        assert_eq!(lines("--package=x --doc"), ["--package=x --doc"]);
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_the_test_programs() {
+        assert_eq!(
+            lines("-- --test -p"),
+            [
+                "--workspace --all-targets -- --test -p",
+                "--workspace --doc -- --test -p"
+            ]
+        );
+    }
+}
