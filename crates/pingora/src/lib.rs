@@ -5,6 +5,7 @@
 //! | give a `MultiTier` to Pingora as its cache storage | [`TerraceStorage`] |
 //! | tell a lookup something, and learn how it went | [`RequestSlot`], [`Outcome`] |
 //! | see in any `ProxyHttp` callback where a hit came from | [`Found`] |
+//! | fetch an object once, however many ask for it | [`CollapseLock`] |
 //! | purge all variants of a response | [`TerraceStorage::purge_all_variants`] |
 //! | name a Pingora key to Terrace | [`key`](fn@key), [`compact_key`] |
 //! | use a Pingora storage as one tier of a stack | [`StorageTier`] |
@@ -43,6 +44,7 @@
 //! let outcome = slot.outcome();
 //! ```
 
+mod collapse;
 mod error;
 mod hit;
 mod key;
@@ -53,6 +55,7 @@ mod slot;
 mod storage;
 mod storage_tier;
 
+pub use collapse::CollapseLock;
 pub use error::AlreadyInstalled;
 pub use key::{compact_key, key};
 pub use meta::{MetaError, decode_meta, encode_meta};

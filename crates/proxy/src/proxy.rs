@@ -2,40 +2,36 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use http::{Method, StatusCode, Version, header};
+use http::{StatusCode, Version, header};
 use pingora::cache::key::HashBinary;
-use pingora::cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora::cache::lock::CacheKeyLockImpl;
 use pingora::cache::predictor::{CacheablePredictor, Predictor};
-use pingora::cache::{
-    CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, HitHandler, RespCacheable,
-};
+use pingora::cache::{CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable};
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use terrace_pingora::{RequestSlot, TerraceStorage};
-use terrace_tiers::Intent;
+use terrace_pingora::{CollapseLock, TerraceStorage};
 
 use crate::cacheability::{self, Received};
-use crate::config::{ClientDirectives, ProxyConfig};
+use crate::config::ProxyConfig;
 use crate::context::RequestContext;
 use crate::error::ConfigError;
 use crate::headers;
 use crate::in_flight::InFlight;
-use crate::key::{self, Scheme};
 use crate::metrics::{self, Metrics};
-use crate::request::{self, Demands, Refusal};
-use crate::rescue::OriginRescue;
 use crate::respond::Text;
 use crate::status::Forward;
 use crate::upstream::Resolver;
-use crate::{purge, range, vary};
+use crate::{range, vary};
 
-use forward::{miss, passes_by};
+use forward::miss;
 
+mod ending;
 mod forward;
 mod outcome;
+mod receive;
 
 const SHARDS: usize = 16;
 /// The most addresses of the upstream one request tries to connect to.
@@ -67,7 +63,7 @@ impl CachingProxy {
         let per_shard = config.remembered_uncacheable.div_ceil(SHARDS);
         Ok(Self {
             storage,
-            lock: Box::leak(CacheLock::new_boxed(config.lock_age)),
+            lock: Box::leak(Box::new(CollapseLock::new(storage, config.lock_age))),
             resolver: Arc::new(resolver),
             connector: Arc::new(Connector::new(None)),
             uncacheable: Predictor::new(per_shard, Some(cacheability::is_of_one_request)),
@@ -86,43 +82,6 @@ impl CachingProxy {
     fn now(&self) -> SystemTime {
         self.config.clock.now().into()
     }
-
-    fn demands(&self, req: &RequestHeader) -> Demands {
-        let mut demands = Demands::of(req);
-        if self.config.client_directives == ClientDirectives::Ignore {
-            demands.revalidate = false;
-        }
-        demands
-    }
-
-    async fn purge(
-        &self,
-        scheme: Scheme,
-        session: &mut Session,
-        ctx: &mut RequestContext,
-    ) -> Result<()> {
-        ctx.is_purge = true;
-        let answer = purge::purge(self.storage, &self.config.purge, scheme, session).await;
-        self.metrics.purged(answer.outcome);
-        answer.text.send(session).await
-    }
-
-    async fn refuse(
-        &self,
-        refusal: Refusal,
-        session: &mut Session,
-        ctx: &mut RequestContext,
-    ) -> Result<()> {
-        ctx.generated();
-        let text = match refusal {
-            Refusal::Ambiguous(why) => Text::new(StatusCode::BAD_REQUEST, why),
-            Refusal::Loop => Text::new(
-                StatusCode::LOOP_DETECTED,
-                "this request has come through this cache too often: is the upstream the cache itself?",
-            ),
-        };
-        text.send(session).await
-    }
 }
 
 #[async_trait]
@@ -134,73 +93,11 @@ impl ProxyHttp for CachingProxy {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        if session.subrequest_ctx.is_some() {
-            ctx.background = Some(self.background.enter());
-        } else {
-            // The one whose request fills the cache may read slowly without slowing the others down, and not for ever.
-            session.set_proxy_tasks_enabled(true);
-            session.set_write_timeout(Some(self.config.send_timeout));
-        }
-        ctx.scheme = Scheme::of(session.as_downstream());
-        let ProxyConfig { name, upstream, .. } = &self.config;
-        let target_scheme = match request::normalise(session.req_header_mut(), name, upstream) {
-            Ok(scheme) => scheme,
-            Err(refusal) => {
-                self.refuse(refusal, session, ctx).await?;
-                return Ok(true);
-            }
-        };
-        if session.req_header().method.as_str() == "PURGE" {
-            // Whoever purges may name a URL of the other scheme.
-            let scheme = target_scheme.unwrap_or(ctx.scheme);
-            self.purge(scheme, session, ctx).await?;
-            return Ok(true);
-        }
-        ctx.demands = self.demands(session.req_header());
-        Ok(false)
+        self.receive(session, ctx).await
     }
 
     fn request_cache_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
-        if let Some(forward) = passes_by(session, ctx) {
-            ctx.forward = forward;
-            return Ok(());
-        }
-        let mut key = key::of(ctx.scheme, session.req_header());
-        let is_background = ctx.background.is_some();
-        let goes_to_origin = is_background || ctx.demands.revalidate;
-        let intent = if goes_to_origin {
-            Intent::Revalidate
-        } else {
-            Intent::Serve
-        };
-        let mut slot = RequestSlot::new().with_intent(intent);
-        if session.req_header().method == Method::GET {
-            let asked = session.req_header();
-            let rescue =
-                OriginRescue::new(&self.resolver, &self.connector, asked, &self.config.name);
-            let rescue = Arc::new(rescue);
-            slot = slot.with_rescue(Arc::clone(&rescue) as _);
-            ctx.rescue = Some(rescue);
-        }
-        key.extensions.insert(slot.clone());
-        ctx.slot = Some(slot);
-        ctx.forward = Forward::UriMiss;
-
-        // Others wait only for a response that will probably do for them, too. A revalidation in the background
-        // is handed the lock.
-        let is_personal = session
-            .req_header()
-            .headers
-            .contains_key(header::AUTHORIZATION);
-        let collapses =
-            is_background || (!is_personal && self.uncacheable.cacheable_prediction(&key));
-        let lock = collapses.then_some(self.lock);
-        let mut options = CacheOptionOverrides::default();
-        options.wait_timeout = Some(self.config.lock_wait);
-        session
-            .cache
-            .enable(self.storage, None, None, lock, Some(options));
-        ctx.key = Some(key);
+        self.enable_cache(session, ctx);
         Ok(())
     }
 
@@ -402,43 +299,11 @@ impl ProxyHttp for CachingProxy {
         error: &Error,
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
-        let (status, body) = outcome::of_failure(error);
-        let code = status.map_or(0, |status| status.as_u16());
-        // Those of connecting are counted by now.
-        let is_connected = ctx.attempts > ctx.failed_connects;
-        if is_connected && *error.esource() == ErrorSource::Upstream {
-            metrics::upstream_failed(error.etype().as_str());
-        }
-        if let Some(status) = status {
-            let mut text = Text::new(status, body);
-            text.cache_status = Some(self.cache_status(ctx.generated()));
-            if let Err(error) = text.send(session).await {
-                tracing::debug!(%error, "the client left before it was told of an error");
-            }
-        }
-        FailToProxy {
-            error_code: code,
-            can_reuse_downstream: false,
-        }
+        self.tell_of_failure(session, error, ctx).await
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        if ctx.background.is_some() {
-            self.metrics.revalidated_in_background();
-            return;
-        }
-        if ctx.is_purge {
-            return;
-        }
-        let bytes = session.body_bytes_sent();
-        match (error, &ctx.report) {
-            (None, Some(report)) => self.metrics.served(report, bytes, ctx.started.elapsed()),
-            (error, _) => {
-                let by_client =
-                    error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
-                self.metrics.failed(by_client, bytes);
-            }
-        }
+        self.account(session, error, ctx);
     }
 }
 

@@ -91,6 +91,7 @@ impl Stack {
         if !admitted {
             in_progress.close();
         }
+        registry.answered(&ticket.key);
         let mut filling = Filling {
             key: ticket.key,
             entry: in_progress,
@@ -127,7 +128,7 @@ impl Shared {
 
     /// The fences of all tiers as they are now, asked for at once.
     async fn ticket_now(&self, key: Key) -> Ticket {
-        let mut ticket = Ticket::new(key, self.registry.fence(&key));
+        let mut ticket = Ticket::new(key, self.registry.fence(&key), self.registry.answers(&key));
         let asked = self
             .tiers
             .iter()

@@ -79,7 +79,11 @@ impl Stack {
     /// - Cancellation: calls that have begun end by themselves, within their deadline.
     pub async fn lookup(&self, key: &Key, intent: Intent) -> Looked {
         let shared = &self.shared;
-        let mut ticket = Ticket::new(*key, shared.registry.fence(key));
+        let mut ticket = Ticket::new(
+            *key,
+            shared.registry.fence(key),
+            shared.registry.answers(key),
+        );
         if let Some(frequency) = &shared.frequency {
             ticket.requests = frequency.record(digest(key));
         }
@@ -119,6 +123,13 @@ impl Stack {
         }
         let hit = best.map(|found| shared.serve(*key, found, &ticket));
         Looked { hit, ticket }
+    }
+
+    /// Whether the origin has answered for the key of `ticket` since the lookup it is from began: then whoever is about
+    /// to ask the origin should look again instead. It may say so of another key's answer; one more lookup is
+    /// all that costs.
+    pub fn is_answered_since(&self, ticket: &Ticket) -> bool {
+        self.shared.registry.answers(&ticket.key) != ticket.answers
     }
 
     /// The body of one's own fill, by [`Filling::id`](crate::Filling::id), from its first byte; `None` once it has ended

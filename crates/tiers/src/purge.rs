@@ -86,6 +86,7 @@ impl Stack {
             };
             updated |= result.unwrap_or(false);
         }
+        shared.registry.answered(&key);
         if !shared.registry.admits(&key, &fence) {
             // A purge came in between, and our update may have undone it in some tier.
             let undone = self.expire(&Target::Generation(key, generation)).await;

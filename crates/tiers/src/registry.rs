@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use terrace_core::{EpochTable, Fence, Key, Target};
 
 use crate::progress::InProgress;
 use crate::stats;
+
+const ANSWER_COUNTERS: usize = 4096;
 
 /// The bodies in progress: the topmost tier of all, with fences of its own.
 ///
@@ -15,6 +17,8 @@ use crate::stats;
 #[derive(Debug)]
 pub(crate) struct Registry {
     epochs: EpochTable,
+    /// Counts, by key, the answers of the origin that came. Keys share counters.
+    answers: Box<[AtomicU32]>,
     /// How many are listed: a hit in memory should not pay for a lock when there are none.
     listed: AtomicUsize,
     by_key: Mutex<HashMap<Key, Arc<InProgress>>>,
@@ -26,6 +30,7 @@ impl Registry {
     pub(crate) fn new(epoch_slots: usize) -> Self {
         Self {
             epochs: EpochTable::new(epoch_slots),
+            answers: (0..ANSWER_COUNTERS).map(|_| AtomicU32::new(0)).collect(),
             listed: AtomicUsize::new(0),
             by_key: Mutex::default(),
             by_id: Mutex::default(),
@@ -35,6 +40,22 @@ impl Registry {
 
     pub(crate) fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many answers of the origin have come for `key`, and for those that share its counter. Wraps around.
+    pub(crate) fn answers(&self, key: &Key) -> u32 {
+        self.counter(key).load(Ordering::Acquire)
+    }
+
+    /// Notes that the origin has answered for `key`, once whoever looks it up finds that answer.
+    pub(crate) fn answered(&self, key: &Key) {
+        self.counter(key).fetch_add(1, Ordering::Release);
+    }
+
+    fn counter(&self, key: &Key) -> &AtomicU32 {
+        let slot = key.primary().to_u64() % self.answers.len() as u64;
+        // It is less than a `usize`.
+        &self.answers[usize::try_from(slot).unwrap_or(0)]
     }
 
     pub(crate) fn fence(&self, key: &Key) -> Fence {

@@ -11,16 +11,19 @@ pub struct Ticket {
     /// The fence of bodies in progress, the topmost of all.
     pub(crate) top: Fence,
     pub(crate) fences: [Option<Fence>; 4],
+    /// How many answers of the origin had come when the lookup began.
+    pub(crate) answers: u32,
     /// How often the group was asked for lately, this time included.
     pub(crate) requests: u32,
 }
 
 impl Ticket {
-    pub(crate) fn new(key: Key, top: Fence) -> Self {
+    pub(crate) fn new(key: Key, top: Fence, answers: u32) -> Self {
         Self {
             key,
             top,
             fences: [const { None }; 4],
+            answers,
             requests: 1,
         }
     }
@@ -46,6 +49,7 @@ impl Ticket {
             key,
             top,
             fences,
+            answers: 0,
             requests: 1,
         })
     }

@@ -1,0 +1,138 @@
+//! What happens to a request before it is looked up.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode, header};
+use pingora::Result;
+use pingora::cache::CacheOptionOverrides;
+use pingora::cache::predictor::CacheablePredictor;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use terrace_pingora::RequestSlot;
+use terrace_tiers::Intent;
+
+use super::CachingProxy;
+use super::forward::passes_by;
+use crate::config::{ClientDirectives, ProxyConfig};
+use crate::context::RequestContext;
+use crate::key::{self, Scheme};
+use crate::purge;
+use crate::request::{self, Demands, Refusal};
+use crate::rescue::OriginRescue;
+use crate::respond::Text;
+use crate::status::Forward;
+
+impl CachingProxy {
+    /// Reads the request; says whether it was answered.
+    pub(super) async fn receive(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<bool> {
+        if session.subrequest_ctx.is_some() {
+            ctx.background = Some(self.background.enter());
+        } else {
+            // The one whose request fills the cache may read slowly without slowing the others down, and not for ever.
+            session.set_proxy_tasks_enabled(true);
+            session.set_write_timeout(Some(self.config.send_timeout));
+        }
+        ctx.scheme = Scheme::of(session.as_downstream());
+        let ProxyConfig { name, upstream, .. } = &self.config;
+        let target_scheme = match request::normalise(session.req_header_mut(), name, upstream) {
+            Ok(scheme) => scheme,
+            Err(refusal) => {
+                self.refuse(refusal, session, ctx).await?;
+                return Ok(true);
+            }
+        };
+        if session.req_header().method.as_str() == "PURGE" {
+            // Whoever purges may name a URL of the other scheme.
+            let scheme = target_scheme.unwrap_or(ctx.scheme);
+            self.purge(scheme, session, ctx).await?;
+            return Ok(true);
+        }
+        ctx.demands = self.demands(session.req_header());
+        Ok(false)
+    }
+
+    /// Sends the request through the cache, unless it has nothing to do with it.
+    pub(super) fn enable_cache(&self, session: &mut Session, ctx: &mut RequestContext) {
+        if let Some(forward) = passes_by(session, ctx) {
+            ctx.forward = forward;
+            return;
+        }
+        let mut key = key::of(ctx.scheme, session.req_header());
+        let is_background = ctx.background.is_some();
+        let goes_to_origin = is_background || ctx.demands.revalidate;
+        let intent = if goes_to_origin {
+            Intent::Revalidate
+        } else {
+            Intent::Serve
+        };
+        let mut slot = RequestSlot::new().with_intent(intent);
+        if session.req_header().method == Method::GET {
+            let asked = session.req_header();
+            let rescue =
+                OriginRescue::new(&self.resolver, &self.connector, asked, &self.config.name);
+            let rescue = Arc::new(rescue);
+            slot = slot.with_rescue(Arc::clone(&rescue) as _);
+            ctx.rescue = Some(rescue);
+        }
+        key.extensions.insert(slot.clone());
+        ctx.slot = Some(slot);
+        ctx.forward = Forward::UriMiss;
+
+        // Others wait only for a response that will probably do for them, too. A revalidation in the background
+        // is handed the lock.
+        let is_personal = session
+            .req_header()
+            .headers
+            .contains_key(header::AUTHORIZATION);
+        let collapses =
+            is_background || (!is_personal && self.uncacheable.cacheable_prediction(&key));
+        let lock = collapses.then_some(self.lock);
+        let mut options = CacheOptionOverrides::default();
+        options.wait_timeout = Some(self.config.lock_wait);
+        session
+            .cache
+            .enable(self.storage, None, None, lock, Some(options));
+        ctx.key = Some(key);
+    }
+
+    fn demands(&self, req: &RequestHeader) -> Demands {
+        let mut demands = Demands::of(req);
+        if self.config.client_directives == ClientDirectives::Ignore {
+            demands.revalidate = false;
+        }
+        demands
+    }
+
+    async fn purge(
+        &self,
+        scheme: Scheme,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.is_purge = true;
+        let answer = purge::purge(self.storage, &self.config.purge, scheme, session).await;
+        self.metrics.purged(answer.outcome);
+        answer.text.send(session).await
+    }
+
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.generated();
+        let text = match refusal {
+            Refusal::Ambiguous(why) => Text::new(StatusCode::BAD_REQUEST, why),
+            Refusal::Loop => Text::new(
+                StatusCode::LOOP_DETECTED,
+                "this request has come through this cache too often: is the upstream the cache itself?",
+            ),
+        };
+        text.send(session).await
+    }
+}
