@@ -8,6 +8,7 @@ mod deny;
 mod features;
 mod lint;
 mod run;
+mod services;
 mod setup;
 mod step;
 mod test;
@@ -25,7 +26,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command {
         name: "run",
         usage: "run [--] [ARGS…]",
@@ -37,6 +38,12 @@ const COMMANDS: [Command; 6] = [
         usage: "test [ARGS…]",
         help: test::HELP,
         run: test::test,
+    },
+    Command {
+        name: "services",
+        usage: "services VERB [NAME…]",
+        help: services::HELP,
+        run: services::services,
     },
     Command {
         name: "lint",

@@ -23,7 +23,8 @@ pub(crate) fn nginx() -> Outcome<Option<PathBuf>> {
     }
 }
 
-fn ensure(tools: &[Tool]) -> Outcome {
+/// Installs what of `tools` is missing, where it may.
+pub(crate) fn ensure(tools: &[Tool]) -> Outcome {
     let missing = missing(tools);
     if missing.is_empty() {
         return Ok(());

@@ -1,0 +1,38 @@
+//! Memcached.
+
+use super::Service;
+use super::instance::Instance;
+use super::port;
+use super::process::Spawn;
+use crate::Outcome;
+use crate::tools::Tool;
+
+const SERVER: Tool = Tool {
+    program: "memcached",
+    variable: "MEMCACHED",
+    package: "memcached",
+    why: "Memcached, for the tests of its adapter",
+};
+
+pub(super) const SERVICE: Service = Service {
+    name: "memcached",
+    variable: "TERRACE_TEST_MEMCACHED_ADDRS",
+    tools: &[SERVER],
+    start,
+};
+
+/// Two of them, for what is distributed over servers.
+fn start(instance: &mut Instance) -> Outcome {
+    let ports: [u16; 2] = port::free()?;
+    for (number, port) in ports.iter().enumerate() {
+        let program = SERVER.find().unwrap_or_default();
+        let server = Spawn::new(format!("server-{number}"), program)
+            .line("-l 127.0.0.1 -U 0 -m 64 -c 1024 -p")
+            .args([port])
+            .listening(*port);
+        // It refuses to be root.
+        instance.start(&server.unprivileged()?)?;
+    }
+    let addresses = ports.map(|port| format!("127.0.0.1:{port}"));
+    instance.publish(SERVICE.variable, addresses.join(","))
+}
