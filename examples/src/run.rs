@@ -77,6 +77,7 @@ where
     let Wiring { place, open } = wiring;
 
     let proxy = CachingProxy::new(&STORAGE, proxy_config(args, &addresses)?)?;
+    let insight = proxy.insight();
     let ready = ready::Announcement::new(&addresses, &place);
     let upkeep = metrics.clone();
     let stack = StackService::new(&STORAGE, move |handle| {
@@ -101,7 +102,8 @@ where
     let mut listening = http_proxy_service(&server.configuration, proxy);
     listening.add_tcp(&addresses.listen.to_string());
     server.add_service(listening).add_dependency(&stack);
-    let mut admin = Admin::new(&STORAGE, move || metrics.render()).into_service();
+    let admin = Admin::new(&STORAGE, move || metrics.render()).insight(insight);
+    let mut admin = admin.into_service();
     admin.add_tcp(&addresses.admin.to_string());
     server.add_service(admin);
     if let Origin::Demonstration(address) = addresses.origin {

@@ -34,6 +34,7 @@ mod key;
 mod level;
 mod manifest;
 mod meta;
+mod peek;
 mod ports;
 mod tier;
 mod time;
@@ -53,6 +54,7 @@ pub use manifest::{
     Reservation, State, StoredObject,
 };
 pub use meta::{Decoded, Meta};
+pub use peek::{Peeked, Usage};
 pub use ports::{Clock, OsRandom, Random, Runtime, SystemClock};
 pub use tier::{
     Commit, Committed, Entry, Fill, Hit, Lookup, NoTier, PurgeOutcome, Target, Tier, TierKind,

@@ -10,6 +10,7 @@ use crate::fence::Fence;
 use crate::generation::Generation;
 use crate::key::{Key, KeyDigest};
 use crate::meta::Meta;
+use crate::peek::{Peeked, Usage};
 use crate::time::Timestamp;
 
 /// A place that holds objects: memory, a shared cache, a disk, a durable store.
@@ -66,6 +67,23 @@ pub trait Tier: Send + Sync + 'static {
     /// Replaces the metadata of `key` if `generation` is still current, and clears a soft purge of it:
     /// the origin has just confirmed the body. `false` if it is not current.
     async fn update_meta(&self, key: &Key, generation: Generation, meta: Meta) -> Result<bool>;
+
+    /// What is held under `key`, for somebody who only wants to know; fresh, stale, or nothing.
+    ///
+    /// - Effect: none at all, not even recency. The default is a [`lookup`](Self::lookup): a tier that keeps recency
+    ///   does better.
+    /// - Atomicity, cancellation, errors: as `lookup`.
+    async fn peek(&self, key: &Key) -> Result<Option<Peeked>> {
+        Ok(match self.lookup(key).await? {
+            Lookup::Hit(hit) => Some(hit.into()),
+            Lookup::Miss(_) => None,
+        })
+    }
+
+    /// What the tier holds, as far as it knows without asking anybody. The default knows nothing.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 }
 
 /// What calling a tier costs.
@@ -256,6 +274,14 @@ impl<T: Tier + ?Sized> Tier for Arc<T> {
 
     async fn update_meta(&self, key: &Key, generation: Generation, meta: Meta) -> Result<bool> {
         (**self).update_meta(key, generation, meta).await
+    }
+
+    async fn peek(&self, key: &Key) -> Result<Option<Peeked>> {
+        (**self).peek(key).await
+    }
+
+    fn usage(&self) -> Usage {
+        (**self).usage()
     }
 }
 

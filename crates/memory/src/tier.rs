@@ -1,20 +1,24 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use quick_cache::DefaultHashBuilder;
 use quick_cache::sync::Cache;
 use terrace_core::{
     Body, Entry, EpochSlot, EpochTable, Fence, Fill, Generation, Hit, Key, Liveness, Lookup, Meta,
-    PurgeOutcome, Result, Target, Tier, TierKind, Timestamp,
+    Peeked, PurgeOutcome, Result, Target, Tier, TierKind, Timestamp, Usage,
 };
 
 use budget::Budget;
+use evictions::Evictions;
 use object::{Object, Weigh};
 
 pub use builder::MemoryTierBuilder;
 
 mod budget;
 mod builder;
+mod evictions;
 mod fill;
+mod peek;
 mod object;
 
 /// L0: objects in the memory of this process, bounded by bytes, evicted by S3-FIFO.
@@ -72,7 +76,8 @@ pub struct MemoryTier {
 /// - Eviction removes entries at any moment. That only turns hits into misses.
 #[derive(Debug)]
 struct Shared {
-    cache: Cache<Key, Arc<Object>, Weigh>,
+    cache: Cache<Key, Arc<Object>, Weigh, DefaultHashBuilder, Evictions>,
+    evictions: Evictions,
     epochs: EpochTable,
     /// Memory of fills under way.
     filling: Arc<Budget>,
@@ -156,6 +161,20 @@ impl Tier for MemoryTier {
     /// `false`.
     async fn update_meta(&self, key: &Key, generation: Generation, meta: Meta) -> Result<bool> {
         Ok(self.shared.update_meta(key, generation, meta))
+    }
+
+    /// Leaves the order of eviction as it is.
+    async fn peek(&self, key: &Key) -> Result<Option<Peeked>> {
+        Ok(self.shared.peek(key))
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            objects: Some(self.len() as u64),
+            bytes: Some(self.weight()),
+            capacity_bytes: Some(self.capacity()),
+            evictions: Some(self.shared.evictions.count()),
+        }
     }
 }
 

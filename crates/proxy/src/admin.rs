@@ -1,16 +1,29 @@
 use std::fmt;
-use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{Method, Response, StatusCode, header};
+use http::{Method, Response};
 use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::services::listening::Service;
 use terrace_pingora::TerraceStorage;
-use terrace_tiers::{BreakerState, Stack, TierHealth};
 
-/// What operators ask: `/metrics` (Prometheus text) and `/healthz` (JSON).
+use crate::insight::Insight;
+
+use answer::Answer;
+
+mod answer;
+mod health;
+mod metrics;
+
+/// What operators ask.
+///
+/// | path | answers |
+/// |---|---|
+/// | `/metrics` | Prometheus text |
+/// | `/healthz` | JSON: how the tiers are |
 ///
 /// `/healthz` answers 503 until the tiers are installed, and 200 from then on. A tier that is left alone for a
 /// while because it fails makes it say `degraded`, still with 200: the proxy goes on serving without that tier
@@ -21,6 +34,8 @@ use terrace_tiers::{BreakerState, Stack, TierHealth};
 pub struct Admin {
     storage: &'static TerraceStorage,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What the proxy shows of itself, if one was named.
+    insight: Option<Insight>,
 }
 
 impl Admin {
@@ -32,7 +47,15 @@ impl Admin {
         Self {
             storage,
             metrics: Arc::new(metrics),
+            insight: None,
         }
+    }
+
+    /// Shows what [`CachingProxy::insight`](crate::CachingProxy::insight) of this process's proxy tells as well.
+    #[must_use]
+    pub fn insight(mut self, insight: Insight) -> Self {
+        self.insight = Some(insight);
+        self
     }
 
     /// A service to be given an address and added to a server.
@@ -42,116 +65,41 @@ impl Admin {
         service
     }
 
-    fn answer(&self, path: &str) -> (StatusCode, &'static str, String) {
-        match path {
-            "/metrics" => (
-                StatusCode::OK,
-                "text/plain; version=0.0.4",
-                (self.metrics)(),
-            ),
-            "/healthz" => {
-                let (status, body) = health(self.storage.stack().map(Stack::health));
-                (status, "application/json", body)
-            }
-            _ => {
-                let body = "there is /metrics and /healthz\n".to_owned();
-                (StatusCode::NOT_FOUND, "text/plain; charset=utf-8", body)
-            }
+    async fn answer(&self, asked: &Asked<'_>) -> Answer {
+        match asked.req.uri.path() {
+            "/metrics" => metrics::answer(self),
+            "/healthz" => health::answer(self),
+            _ => Answer::not_found("there is /metrics and /healthz\n"),
         }
     }
+}
+
+/// A request of an operator.
+struct Asked<'a> {
+    req: &'a RequestHeader,
+    /// The other end of the connection.
+    peer: Option<IpAddr>,
 }
 
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let req = session.req_header();
-        let (status, content_type, body) = match req.method {
-            Method::GET | Method::HEAD => self.answer(req.uri.path()),
-            _ => {
-                // Whatever body it has is not read.
-                session.set_keepalive(None);
-                let body = "only GET and HEAD\n".to_owned();
-                (
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "text/plain; charset=utf-8",
-                    body,
-                )
-            }
+        if !matches!(session.req_header().method, Method::GET | Method::HEAD) {
+            // Whatever body it has is not read.
+            session.set_keepalive(None);
+            return Answer::method_not_allowed("only GET and HEAD\n").into_response();
+        }
+        let peer = session.client_addr().and_then(|addr| addr.as_inet());
+        let asked = Asked {
+            req: session.req_header(),
+            peer: peer.map(std::net::SocketAddr::ip),
         };
-        let body = body.into_bytes();
-        let response = Response::builder()
-            .status(status)
-            .header(header::CONTENT_TYPE, content_type)
-            .header(header::CONTENT_LENGTH, body.len())
-            .header(header::CACHE_CONTROL, "no-store")
-            .body(body);
-        // A builder fails only for headers that cannot be; these can.
-        response.unwrap_or_default()
+        self.answer(&asked).await.into_response()
     }
 }
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin").finish_non_exhaustive()
-    }
-}
-
-fn health(tiers: Option<Vec<TierHealth>>) -> (StatusCode, String) {
-    let Some(tiers) = tiers else {
-        let body = "{\"status\":\"starting\",\"tiers\":[]}\n".to_owned();
-        return (StatusCode::SERVICE_UNAVAILABLE, body);
-    };
-    let all_well = tiers
-        .iter()
-        .all(|tier| tier.breaker == BreakerState::Closed);
-    let status = if all_well { "ok" } else { "degraded" };
-    let mut body = format!("{{\"status\":\"{status}\",\"tiers\":[");
-    for (index, tier) in tiers.iter().enumerate() {
-        let comma = if index > 0 { "," } else { "" };
-        // Writing to a string cannot fail.
-        let _ = write!(
-            body,
-            "{comma}{{\"level\":\"{}\",\"breaker\":\"{}\"}}",
-            tier.level,
-            tier.breaker.as_str()
-        );
-    }
-    body.push_str("]}\n");
-    (StatusCode::OK, body)
-}
-
-#[cfg(test)]
-mod tests {
-    use terrace_core::Level;
-
-    use super::*;
-
-    #[test]
-    fn health_tells_what_each_tier_does() {
-        let tiers = |breaker| {
-            let healthy = TierHealth {
-                level: Level::L0,
-                breaker: BreakerState::Closed,
-            };
-            let other = TierHealth {
-                level: Level::L3,
-                breaker,
-            };
-            Some(vec![healthy, other])
-        };
-        assert_eq!(health(None).0, StatusCode::SERVICE_UNAVAILABLE);
-        let (status, body) = health(tiers(BreakerState::Closed));
-        assert_eq!(status, StatusCode::OK);
-        let expected = concat!(
-            "{\"status\":\"ok\",\"tiers\":[{\"level\":\"L0\",\"breaker\":\"closed\"},",
-            "{\"level\":\"L3\",\"breaker\":\"closed\"}]}\n"
-        );
-        assert_eq!(body, expected);
-        let (status, body) = health(tiers(BreakerState::Open));
-        assert_eq!(status, StatusCode::OK);
-        assert!(
-            body.contains("degraded") && body.contains("\"open\""),
-            "{body}"
-        );
     }
 }

@@ -20,6 +20,7 @@ use crate::context::RequestContext;
 use crate::error::ConfigError;
 use crate::headers;
 use crate::in_flight::InFlight;
+use crate::insight::Insight;
 use crate::metrics::{self, Metrics};
 use crate::respond::Text;
 use crate::status::Forward;
@@ -40,7 +41,8 @@ const MAX_CONNECTS: usize = 3;
 /// A caching reverse proxy for one upstream. Host it by `pingora::prelude::http_proxy_service`.
 pub struct CachingProxy {
     storage: &'static TerraceStorage,
-    config: ProxyConfig,
+    config: Arc<ProxyConfig>,
+    insight: Insight,
     lock: &'static CacheKeyLockImpl,
     resolver: Arc<Resolver>,
     /// For rescues only; requests use Pingora's own.
@@ -60,6 +62,7 @@ impl CachingProxy {
     pub fn new(storage: &'static TerraceStorage, config: ProxyConfig) -> Result<Self, ConfigError> {
         config.validate()?;
         let resolver = Resolver::new(config.upstream.clone(), Arc::clone(&config.clock));
+        let config = Arc::new(config);
         let per_shard = config.remembered_uncacheable.div_ceil(SHARDS);
         Ok(Self {
             storage,
@@ -70,6 +73,7 @@ impl CachingProxy {
             metrics: Metrics::new(),
             in_flight: InFlight::new(metrics::in_flight()),
             background: InFlight::new(::metrics::Gauge::noop()),
+            insight: Insight::new(Arc::clone(&config)),
             config,
         })
     }
@@ -77,6 +81,11 @@ impl CachingProxy {
     /// The requests being served, revalidations in the background included.
     pub fn in_flight(&self) -> InFlight {
         self.in_flight.clone()
+    }
+
+    /// What it shows of itself, for an [`Admin`](crate::Admin) listener.
+    pub fn insight(&self) -> Insight {
+        self.insight.clone()
     }
 
     fn now(&self) -> SystemTime {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::Counter;
 use parking_lot::Mutex;
 use terrace_core::Timestamp;
 
@@ -19,6 +20,8 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
+    pub(crate) const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
     /// Its name in metrics and status documents.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,6 +35,8 @@ impl BreakerState {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     limits: BreakerLimits,
+    /// Times it opened.
+    trips: Counter,
     /// Whether the state is anything but a clean "closed": spares the lock on the usual path.
     troubled: AtomicBool,
     state: Mutex<State>,
@@ -67,9 +72,10 @@ pub(crate) enum Verdict {
 }
 
 impl Breaker {
-    pub(crate) fn new(limits: BreakerLimits) -> Arc<Self> {
+    pub(crate) fn new(limits: BreakerLimits, trips: Counter) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            trips,
             troubled: AtomicBool::new(false),
             state: Mutex::default(),
         })
@@ -125,6 +131,7 @@ impl Breaker {
                 match state.open {
                     Some(open) if probe => state.open = Some(open.again(now, &self.limits)),
                     None if trips => {
+                        self.trips.increment(1);
                         state.open = Some(OpenSince {
                             at: now,
                             cooldown: self.limits.cooldown,
@@ -184,7 +191,7 @@ mod tests {
 
     #[test]
     fn opens_after_failures_and_probes_one_at_a_time() {
-        let breaker = Breaker::new(BreakerLimits::default());
+        let breaker = Breaker::new(BreakerLimits::default(), Counter::noop());
         (0..5).for_each(|_| fail(&breaker, 0, Verdict::Failed));
         assert!(breaker.permit(at(999)).is_none());
 
@@ -202,14 +209,14 @@ mod tests {
 
     #[test]
     fn one_missed_deadline_opens_it() {
-        let breaker = Breaker::new(BreakerLimits::default());
+        let breaker = Breaker::new(BreakerLimits::default(), Counter::noop());
         fail(&breaker, 0, Verdict::TimedOut);
         assert!(breaker.permit(at(1)).is_none());
     }
 
     #[test]
     fn a_success_in_between_starts_the_count_anew() {
-        let breaker = Breaker::new(BreakerLimits::default());
+        let breaker = Breaker::new(BreakerLimits::default(), Counter::noop());
         for _ in 0..10 {
             (0..4).for_each(|_| fail(&breaker, 0, Verdict::Failed));
             fail(&breaker, 0, Verdict::Well);
@@ -219,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_dropped_probe_frees_its_place_and_a_clock_set_back_does_not_lock_out() {
-        let breaker = Breaker::new(BreakerLimits::default());
+        let breaker = Breaker::new(BreakerLimits::default(), Counter::noop());
         fail(&breaker, 10_000, Verdict::TimedOut);
         drop(breaker.permit(at(20_000)).unwrap());
         drop(breaker.permit(at(20_000)).expect("the place is free again"));

@@ -31,7 +31,10 @@ impl Budget {
         }
     }
 
-    #[cfg(test)]
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }

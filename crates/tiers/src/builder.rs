@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::multi::MultiTier;
 use crate::registry::Registry;
 use crate::stack::{Shared, Stack};
+use crate::stats;
 
 /// Composes a [`MultiTier`]. Tiers that are not named are absent, by type.
 #[derive(Debug)]
@@ -165,6 +166,7 @@ impl<L0: Tier, L1: Tier, L2: Tier, L3: Tier> MultiTierBuilder<L0, L1, L2, L3> {
             (Level::L3, Arc::clone(&l3) as _),
         ];
         check(&limits)?;
+        stats::describe();
         let memory = tiers
             .iter()
             .filter(|(_, tier)| tier.kind() == TierKind::Memory);

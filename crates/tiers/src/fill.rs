@@ -6,14 +6,14 @@ use futures::future::join_all;
 use terrace_core::{
     ChecksumBuilder, Commit, Committed, Entry, Fill, Generation, Key, Level, Meta, Target,
 };
-use terrace_policy::Candidate;
+use terrace_policy::{Admission, Candidate};
 use tokio::sync::oneshot;
 
 use crate::guard::Guard;
 use crate::lane::{Lane, Plan};
 use crate::progress::{InProgress, Phase};
 use crate::stack::{Shared, Stack};
-use crate::stats::{LaneEnd, Purpose, lane_ended};
+use crate::stats::{self, LaneEnd, Op, Purpose, Stopwatch, Tally};
 use crate::ticket::Ticket;
 use crate::window::Window;
 
@@ -26,7 +26,7 @@ pub struct Filling {
     shared: Arc<Shared>,
     key: Key,
     entry: Arc<InProgress>,
-    inline: Vec<(Arc<Guard>, InlineFill)>,
+    inline: Vec<InlineFill>,
     lanes: Vec<Lane>,
     checksums: ChecksumBuilder,
     /// For how long tiers have held the origin back.
@@ -36,11 +36,15 @@ pub struct Filling {
     over: bool,
 }
 
-pub(crate) struct InlineFill(pub(crate) Box<dyn Fill>);
+/// The way of a body into one memory tier.
+pub(crate) struct InlineFill {
+    pub(crate) fill: Box<dyn Fill>,
+    pub(crate) tally: Tally,
+}
 
 impl std::fmt::Debug for InlineFill {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fill")
+        write!(f, "InlineFill({:?})", self.tally)
     }
 }
 
@@ -119,6 +123,10 @@ impl Shared {
             freshness,
             requests,
         });
+        stats::admission(match admission {
+            Admission::Admitted => "admitted",
+            Admission::Refused(refusal) => refusal.as_str(),
+        });
         let wanted = self.tiers.iter().filter(|guard| {
             let fits = len.is_none_or(|len| self.policy.fits(guard.level, len));
             fits && (guard.level == Level::L0 || admission.is_admitted())
@@ -165,14 +173,18 @@ impl Filling {
                 continue;
             };
             if guard.is_memory() {
+                let tally = Tally::start(guard, Purpose::Fill);
                 let admit = guard
                     .tier
                     .0
                     .admit(&self.key, entry.clone(), fence.clone())
                     .await;
                 match admit {
-                    Ok(fill) => self.inline.push((Arc::clone(guard), InlineFill(fill))),
-                    Err(error) => guard.stats.error("admit", error.kind()),
+                    Ok(fill) => self.inline.push(InlineFill { fill, tally }),
+                    Err(error) => {
+                        guard.stats.error(Op::Admit, error.kind());
+                        tally.end(LaneEnd::Failed);
+                    }
                 }
                 continue;
             }
@@ -205,22 +217,22 @@ impl Filling {
         self.checksums.update(&chunk);
         self.drop_oversize();
         for index in (0..self.inline.len()).rev() {
-            let (guard, fill) = &mut self.inline[index];
-            if let Err(error) = fill.0.write(chunk.clone()).await {
-                guard.stats.error("write", error.kind());
-                lane_ended(Purpose::Fill, guard.level, LaneEnd::Failed);
+            let InlineFill { fill, tally } = &mut self.inline[index];
+            if let Err(error) = fill.write(chunk.clone()).await {
+                tally.guard.stats.error(Op::Write, error.kind());
+                tally.end(LaneEnd::Failed);
                 self.inline.remove(index);
             }
         }
         if !self.entry.push(chunk.clone()).await {
             // What a memory tier buffers is paid for by the window, as long as that keeps it too.
-            for (guard, _) in self.inline.drain(..) {
-                lane_ended(Purpose::Fill, guard.level, LaneEnd::NoMemory);
+            for fill in self.inline.drain(..) {
+                fill.tally.end(LaneEnd::NoMemory);
             }
         }
         for index in (0..self.lanes.len()).rev() {
             if !self.lanes[index].offer(&chunk) && !self.stall(index, &chunk).await {
-                drop(self.lanes.remove(index));
+                self.lanes.remove(index).poison(LaneEnd::Lagged);
             }
         }
         self.torn = false;
@@ -242,7 +254,6 @@ impl Filling {
         let sent = env.within(wait, lane.send(chunk)).await;
         self.stalled += env.now().since(began);
         if sent.is_none() {
-            lane_ended(Purpose::Fill, lane.level, LaneEnd::Lagged);
             tracing::warn!(tier = %lane.level, key = %self.key,
                 "the tier writes slower than the origin delivers; this object is not stored there");
         }
@@ -251,15 +262,13 @@ impl Filling {
 
     fn drop_oversize(&mut self) {
         let (len, policy) = (self.checksums.len(), &self.shared.policy);
-        let fits = |level: Level| {
-            let fits = policy.fits(level, len);
-            if !fits {
-                lane_ended(Purpose::Fill, level, LaneEnd::Oversize);
-            }
-            fits
-        };
-        self.inline.retain(|(guard, _)| fits(guard.level));
-        self.lanes.retain(|lane| fits(lane.level));
+        let is_over = |level: Level| !policy.fits(level, len);
+        for fill in self.inline.extract_if(.., |fill| is_over(fill.tally.guard.level)) {
+            fill.tally.end(LaneEnd::Oversize);
+        }
+        for lane in self.lanes.extract_if(.., |lane| is_over(lane.level)) {
+            lane.poison(LaneEnd::Oversize);
+        }
     }
 
     /// The body is complete: lets the tiers commit, and answers its length.
@@ -326,16 +335,22 @@ impl Filling {
     /// Memory does not wait, so neither does this.
     async fn commit_inline(&mut self, commit: &Commit) -> Vec<(Arc<Guard>, LaneEnd)> {
         let mut ends = Vec::new();
-        for (guard, fill) in std::mem::take(&mut self.inline) {
-            let end = match fill.0.commit(commit.clone()).await {
-                Ok(Committed::Published) => LaneEnd::Committed,
+        for InlineFill { fill, tally } in std::mem::take(&mut self.inline) {
+            let guard = Arc::clone(&tally.guard);
+            let watch = Stopwatch::start();
+            let end = match fill.commit(commit.clone()).await {
+                Ok(Committed::Published) => {
+                    tally.committed(commit.checksums.len());
+                    LaneEnd::Committed
+                }
                 Ok(Committed::Fenced) => LaneEnd::Fenced,
                 Err(error) => {
-                    guard.stats.error("commit", error.kind());
+                    guard.stats.error(Op::Commit, error.kind());
                     LaneEnd::Failed
                 }
             };
-            lane_ended(Purpose::Fill, guard.level, end);
+            guard.stats.took(Op::Commit, watch);
+            tally.end(end);
             ends.push((guard, end));
         }
         ends
@@ -374,7 +389,7 @@ impl Books {
             for (guard, _) in &self.inline {
                 let target = Target::Generation(self.key, self.entry.generation);
                 if let Err(error) = guard.tier.0.purge(&target).await {
-                    guard.stats.error("purge", error.kind());
+                    guard.stats.error(Op::Purge, error.kind());
                 }
             }
         }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::breaker::{Breaker, BreakerState, Permit, Verdict};
 use crate::env::Env;
 use crate::limits::Limits;
-use crate::stats::TierStats;
+use crate::stats::{Op, Stopwatch, TierStats};
 
 /// One tier of the stack, and what stands between it and the requests.
 ///
@@ -38,13 +38,14 @@ impl std::fmt::Debug for TierRef {
 
 impl Guard {
     pub(crate) fn new(level: Level, tier: Arc<dyn Tier>, env: Env, limits: &Limits) -> Arc<Self> {
+        let stats = TierStats::new(level);
         Arc::new(Self {
             level,
             tier: TierRef(tier),
-            stats: TierStats::new(level),
             env,
             lookup_deadline: limits.lookup_deadline,
-            breaker: Breaker::new(limits.breaker),
+            breaker: Breaker::new(limits.breaker, stats.trips.clone()),
+            stats,
         })
     }
 
@@ -54,10 +55,15 @@ impl Guard {
 
     pub(crate) async fn lookup(self: &Arc<Self>, key: &Key) -> Result<Lookup> {
         let looked = if self.is_memory() {
-            self.tier.0.lookup(key).await
+            let watch = Stopwatch::sampled();
+            let looked = self.tier.0.lookup(key).await;
+            if let Some(watch) = watch {
+                self.stats.took(Op::Lookup, watch);
+            }
+            looked
         } else {
             let key = *key;
-            self.call("lookup", self.lookup_deadline, move |tier| {
+            self.call(Op::Lookup, self.lookup_deadline, move |tier| {
                 Box::pin(async move { tier.lookup(&key).await })
             })
             .await
@@ -75,7 +81,7 @@ impl Guard {
             return self.tier.0.fence(key).await;
         }
         let key = *key;
-        self.call("fence", self.lookup_deadline, move |tier| {
+        self.call(Op::Fence, self.lookup_deadline, move |tier| {
             Box::pin(async move { tier.fence(&key).await })
         })
         .await
@@ -84,7 +90,7 @@ impl Guard {
     /// Calls the tier as a task, unless its breaker is open.
     pub(crate) async fn call<T: Send + 'static>(
         self: &Arc<Self>,
-        op: &'static str,
+        op: Op,
         deadline: Duration,
         call: impl FnOnce(Arc<dyn Tier>) -> BoxFuture<'static, Result<T>>,
     ) -> Result<T> {
@@ -95,7 +101,7 @@ impl Guard {
     /// Calls the tier as a task whatever its breaker says: for what must not be left out.
     pub(crate) async fn insist<T: Send + 'static>(
         self: &Arc<Self>,
-        op: &'static str,
+        op: Op,
         deadline: Duration,
         call: impl FnOnce(Arc<dyn Tier>) -> BoxFuture<'static, Result<T>>,
     ) -> Result<T> {
@@ -104,7 +110,7 @@ impl Guard {
 
     async fn task<T: Send + 'static>(
         self: &Arc<Self>,
-        op: &'static str,
+        op: Op,
         deadline: Duration,
         permit: Option<Permit>,
         call: impl FnOnce(Arc<dyn Tier>) -> BoxFuture<'static, Result<T>>,
@@ -121,36 +127,38 @@ impl Guard {
         });
         answered.await.unwrap_or_else(|_| {
             Err(
-                Error::new(ErrorKind::Unavailable, op, "the storage is shutting down")
+                Error::new(ErrorKind::Unavailable, op.as_str(), "the storage is shutting down")
                     .maybe_applied(),
             )
         })
     }
 
-    /// Runs `work` under a deadline, and counts its failure.
+    /// Runs `work` under a deadline, times it, and counts its failure.
     pub(crate) async fn timed<T>(
         &self,
-        op: &'static str,
+        op: Op,
         deadline: Duration,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        let watch = Stopwatch::start();
         let result = self.env.within(deadline, work).await.unwrap_or_else(|| {
             let message = format!("{} did not answer within {deadline:?}", self.level);
-            Err(Error::new(ErrorKind::Timeout, op, message).maybe_applied())
+            Err(Error::new(ErrorKind::Timeout, op.as_str(), message).maybe_applied())
         });
+        self.stats.took(op, watch);
         if let Err(error) = &result {
             self.stats.error(op, error.kind());
-            tracing::debug!(tier = %self.level, op, error = %Chain(error), "a tier failed; going on without it");
+            tracing::debug!(tier = %self.level, op = op.as_str(), error = %Chain(error), "a tier failed; going on without it");
         }
         result
     }
 
     /// Leave to call the tier, or the error to give instead.
-    pub(crate) fn permit(&self, op: &'static str) -> Result<Permit> {
+    pub(crate) fn permit(&self, op: Op) -> Result<Permit> {
         self.breaker.permit(self.env.now()).ok_or_else(|| {
             self.stats.rejected.increment(1);
             let message = format!("{} failed before and is left alone for a while", self.level);
-            Error::new(ErrorKind::Unavailable, op, message)
+            Error::new(ErrorKind::Unavailable, op.as_str(), message)
         })
     }
 
@@ -164,6 +172,11 @@ impl Guard {
         if let (Verdict::Failed, Some(permit)) = (verdict, self.breaker.permit(self.env.now())) {
             permit.settle(verdict, self.env.now());
         }
+    }
+
+    /// Shows how the tier is now on its gauges.
+    pub(crate) fn show(&self) {
+        self.stats.show(self.breaker_state(), self.tier.0.usage());
     }
 
     pub(crate) fn breaker_state(&self) -> BreakerState {

@@ -4,9 +4,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use terrace_core::{Commit, Committed, Entry, Fence, Fill, Key, Level, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::Instrument as _;
 
 use crate::guard::Guard;
-use crate::stats::{LaneEnd, Purpose, lane_ended};
+use crate::stats::{LaneEnd, Op, Purpose, Tally};
 
 /// What a chunk counts for at least, so that a body of single bytes does not fill memory with overhead.
 const MIN_CHARGE: usize = 1024;
@@ -22,6 +23,7 @@ pub(crate) struct Lane {
     window: Arc<Semaphore>,
     window_bytes: usize,
     ended: oneshot::Receiver<LaneEnd>,
+    tally: Arc<Tally>,
 }
 
 #[derive(Debug)]
@@ -47,21 +49,30 @@ impl Lane {
         let (sender, receiver) = mpsc::channel(window_bytes / MIN_CHARGE + 1);
         let (end, ended) = oneshot::channel();
         let (level, env) = (plan.guard.level, plan.guard.env.clone());
-        env.spawn(async move {
-            let guard = Arc::clone(&plan.guard);
+        let tally = Arc::new(Tally::start(&plan.guard, purpose));
+        let span = tracing::debug_span!("lane", purpose = purpose.as_str(), tier = %level, key = %plan.key,
+            generation = %plan.entry.generation, outcome = tracing::field::Empty);
+        let books = Arc::clone(&tally);
+        let task = async move {
             let outcome = match transfer(plan, receiver, step).await {
-                Ok(Some(Committed::Published)) => LaneEnd::Committed,
-                Ok(Some(Committed::Fenced)) => LaneEnd::Fenced,
-                Ok(None) => LaneEnd::Aborted,
+                Ok(Ended::Committed(len)) => {
+                    books.committed(len);
+                    LaneEnd::Committed
+                }
+                Ok(Ended::Fenced) => LaneEnd::Fenced,
+                Ok(Ended::Poisoned) => LaneEnd::Aborted,
                 Err(error) => {
-                    guard.failed(&error);
+                    books.guard.failed(&error);
                     LaneEnd::Failed
                 }
             };
-            lane_ended(purpose, level, outcome);
+            books.end(outcome);
+            tracing::Span::current().record("outcome", outcome.as_str());
+            tracing::debug!("the lane has ended");
             // Nobody waits for a promotion.
             let _ = end.send(outcome);
-        });
+        };
+        env.spawn(task.instrument(span));
         let window = Arc::new(Semaphore::new(window_bytes));
         Self {
             level,
@@ -69,6 +80,7 @@ impl Lane {
             window,
             window_bytes,
             ended,
+            tally,
         }
     }
 
@@ -97,6 +109,13 @@ impl Lane {
             .is_ok()
     }
 
+    /// Ends it without a commit, for `cause`, unless the tier has given up: that counts itself.
+    pub(crate) fn poison(self, cause: LaneEnd) {
+        if !self.chunks.is_closed() {
+            self.tally.end(cause);
+        }
+    }
+
     /// Lets the tier commit, and tells how to learn of the end.
     pub(crate) fn commit(self, commit: Commit) -> oneshot::Receiver<LaneEnd> {
         // An error means that the tier gave up, which `ended` tells as well.
@@ -111,34 +130,43 @@ impl Lane {
     }
 }
 
+enum Ended {
+    /// With so many bytes.
+    Committed(u64),
+    Fenced,
+    Poisoned,
+}
+
 async fn transfer(
     plan: Plan,
     mut messages: mpsc::Receiver<Message>,
     step: Duration,
-) -> Result<Option<Committed>> {
+) -> Result<Ended> {
     let Plan {
         guard,
         key,
         entry,
         fence,
     } = plan;
-    let permit = guard.permit("admit")?;
+    let permit = guard.permit(Op::Admit)?;
     let tier = Arc::clone(&guard.tier.0);
     let admit = guard
-        .timed("admit", step, tier.admit(&key, entry, fence))
+        .timed(Op::Admit, step, tier.admit(&key, entry, fence))
         .await;
     drop(permit);
     let mut fill: Box<dyn Fill> = admit?;
     while let Some(message) = messages.recv().await {
         match message {
-            Message::Chunk(chunk, _permit) => guard.timed("write", step, fill.write(chunk)).await?,
+            Message::Chunk(chunk, _permit) => guard.timed(Op::Write, step, fill.write(chunk)).await?,
             Message::Commit(commit) => {
-                return guard
-                    .timed("commit", step, fill.commit(commit))
-                    .await
-                    .map(Some);
+                let len = commit.checksums.len();
+                let committed = guard.timed(Op::Commit, step, fill.commit(commit)).await?;
+                return Ok(match committed {
+                    Committed::Published => Ended::Committed(len),
+                    Committed::Fenced => Ended::Fenced,
+                });
             }
         }
     }
-    Ok(None)
+    Ok(Ended::Poisoned)
 }

@@ -8,7 +8,7 @@ use crate::progress::InProgress;
 use crate::promotion::{Planned, Promotions};
 use crate::reader::HitBody;
 use crate::stack::{Shared, Stack};
-use crate::stats::{LaneEnd, Purpose, lane_ended};
+use crate::stats::{LaneEnd, Purpose, Tally};
 use crate::ticket::Ticket;
 
 /// What the caller is going to do with the answer.
@@ -224,7 +224,7 @@ impl Shared {
             let charge = if guard.is_memory() {
                 let mut charge = self.memory.account();
                 if !charge.grow(usize::try_from(len).ok()?) {
-                    lane_ended(Purpose::Promotion, guard.level, LaneEnd::NoMemory);
+                    Tally::start(guard, Purpose::Promotion).end(LaneEnd::NoMemory);
                     return None;
                 }
                 Some(charge)

@@ -9,7 +9,7 @@ use terrace_core::{BlockChecksums, Commit, Committed, Key, Level};
 use crate::budget::Charge;
 use crate::fill::InlineFill;
 use crate::lane::{Lane, Plan};
-use crate::stats::{LaneEnd, Purpose, lane_ended};
+use crate::stats::{LaneEnd, Op, Purpose, Tally};
 
 /// The copies a hit leaves in the tiers above while it streams.
 ///
@@ -42,7 +42,7 @@ struct Running {
 
 #[derive(Debug)]
 enum Way {
-    Inline(Level, InlineFill),
+    Inline(InlineFill),
     Lane(Lane),
 }
 
@@ -73,12 +73,14 @@ impl Promotions {
         self.fed += piece.len() as u64;
         for index in (0..self.running.len()).rev() {
             let fed = match &mut self.running[index].way {
-                Way::Inline(_, fill) => fill.0.write(piece.clone()).await.is_ok(),
+                Way::Inline(fill) => fill.fill.write(piece.clone()).await.is_ok(),
                 Way::Lane(lane) => lane.offer(piece),
             };
             if !fed {
-                let poisoned = self.running.remove(index);
-                lane_ended(Purpose::Promotion, poisoned.level(), LaneEnd::Lagged);
+                match self.running.remove(index).way {
+                    Way::Inline(fill) => fill.tally.end(LaneEnd::Failed),
+                    Way::Lane(lane) => lane.poison(LaneEnd::Lagged),
+                }
             }
         }
         if self
@@ -93,12 +95,7 @@ impl Promotions {
     /// Gives every copy up.
     pub(crate) fn poison(&mut self) {
         self.planned.clear();
-        for poisoned in self.running.drain(..) {
-            // A lane counts its own end.
-            if let Way::Inline(level, _) = &poisoned.way {
-                lane_ended(Purpose::Promotion, *level, LaneEnd::Aborted);
-            }
-        }
+        self.running.clear();
     }
 
     async fn start(&mut self) {
@@ -108,8 +105,8 @@ impl Promotions {
             charge,
         } in std::mem::take(&mut self.planned)
         {
-            let level = plan.guard.level;
             let way = if plan.guard.is_memory() {
+                let tally = Tally::start(&plan.guard, Purpose::Promotion);
                 match plan
                     .guard
                     .tier
@@ -117,9 +114,10 @@ impl Promotions {
                     .admit(&plan.key, plan.entry, plan.fence)
                     .await
                 {
-                    Ok(fill) => Way::Inline(level, InlineFill(fill)),
+                    Ok(fill) => Way::Inline(InlineFill { fill, tally }),
                     Err(error) => {
-                        plan.guard.stats.error("admit", error.kind());
+                        plan.guard.stats.error(Op::Admit, error.kind());
+                        tally.end(LaneEnd::Failed);
                         continue;
                     }
                 }
@@ -148,14 +146,11 @@ impl Promotions {
                 checksums: Arc::clone(&checksums),
             };
             match running.way {
-                Way::Inline(level, fill) => {
-                    let end = match fill.0.commit(commit).await {
-                        Ok(Committed::Published) => LaneEnd::Committed,
-                        Ok(Committed::Fenced) => LaneEnd::Fenced,
-                        Err(_) => LaneEnd::Failed,
-                    };
-                    lane_ended(Purpose::Promotion, level, end);
-                }
+                Way::Inline(InlineFill { fill, tally }) => match fill.commit(commit).await {
+                    Ok(Committed::Published) => tally.committed(checksums.len()),
+                    Ok(Committed::Fenced) => tally.end(LaneEnd::Fenced),
+                    Err(_) => tally.end(LaneEnd::Failed),
+                },
                 // It commits in the background; nobody waits for it.
                 Way::Lane(lane) => drop(lane.commit(commit)),
             }
@@ -166,15 +161,6 @@ impl Promotions {
 impl Drop for Promotions {
     fn drop(&mut self) {
         self.poison();
-    }
-}
-
-impl Running {
-    fn level(&self) -> Level {
-        match &self.way {
-            Way::Inline(level, _) => *level,
-            Way::Lane(lane) => lane.level,
-        }
     }
 }
 

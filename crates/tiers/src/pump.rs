@@ -7,6 +7,7 @@ use terrace_core::{Body, Error, ErrorKind, Result};
 use tokio::sync::mpsc;
 
 use crate::guard::Guard;
+use crate::stats::Op;
 
 /// Pieces read ahead of the client.
 const READ_AHEAD: usize = 2;
@@ -101,6 +102,7 @@ async fn run(
 ) {
     let mut epoch = 0;
     let mut sought = None;
+    let mut op = Op::FirstByte;
     loop {
         let piece = if let Some((to, range)) = sought.take() {
             epoch = to;
@@ -117,11 +119,12 @@ async fn run(
                     sought = Some(seek);
                     continue;
                 }
-                piece = guard.timed("read", deadline, body.read()) => piece,
+                piece = guard.timed(op, deadline, body.read()) => piece,
             }
         };
-        if let Err(error) = &piece {
-            guard.failed(error);
+        match &piece {
+            Ok(_) => op = Op::Read,
+            Err(error) => guard.failed(error),
         }
         let last = !matches!(piece, Ok(Some(_)));
         tokio::select! {

@@ -5,6 +5,7 @@ use terrace_core::{Generation, Key, Meta, PurgeOutcome, Result, Target, Tier, Ti
 
 use crate::guard::Guard;
 use crate::stack::{Shared, Stack};
+use crate::stats::Op;
 use crate::ticket::Ticket;
 
 impl Stack {
@@ -18,7 +19,7 @@ impl Stack {
     pub async fn purge(&self, target: &Target) -> Result<PurgeOutcome> {
         let target = *target;
         self.shared
-            .bottom_up(&target, "purge", |tier| {
+            .bottom_up(&target, Op::Purge, |tier| {
                 Box::pin(async move { tier.purge(&target).await })
             })
             .await
@@ -33,7 +34,7 @@ impl Stack {
     pub(crate) async fn expire_at(&self, target: &Target, at: Timestamp) -> Result<PurgeOutcome> {
         let target = *target;
         self.shared
-            .bottom_up(&target, "expire", |tier| {
+            .bottom_up(&target, Op::Expire, |tier| {
                 Box::pin(async move { tier.expire(&target, at).await })
             })
             .await
@@ -46,7 +47,7 @@ impl Stack {
             match guard.tier.0.purge(target).await {
                 Ok(PurgeOutcome::NotFound) => {}
                 Ok(found) => return found,
-                Err(error) => guard.stats.error("evict", error.kind()),
+                Err(error) => guard.stats.error(Op::Evict, error.kind()),
             }
         }
         PurgeOutcome::NotFound
@@ -81,7 +82,7 @@ impl Stack {
                 update(Arc::clone(&guard.tier.0)).await
             } else {
                 guard
-                    .call("update_meta", shared.limits.write_deadline, update)
+                    .call(Op::UpdateMeta, shared.limits.write_deadline, update)
                     .await
             };
             updated |= result.unwrap_or(false);
@@ -102,7 +103,7 @@ impl Shared {
     async fn bottom_up(
         &self,
         target: &Target,
-        op: &'static str,
+        op: Op,
         call: impl Fn(Arc<dyn Tier>) -> BoxFuture<'static, Result<PurgeOutcome>>,
     ) -> Result<PurgeOutcome> {
         // First as well: whoever writes without a fence of the tiers (`update_meta`) looks here.
@@ -118,17 +119,17 @@ impl Shared {
         }
         in_progress |= self.registry.purge(target);
         if let Some((level, error)) = failure {
-            tracing::error!(tier = %level, ?target, %error, op, "not acknowledged; repeat it until it succeeds");
+            tracing::error!(tier = %level, ?target, %error, op = op.as_str(), "not acknowledged; repeat it until it succeeds");
             return Err(error);
         }
-        tracing::debug!(?target, ?outcome, in_progress, op, "done");
+        tracing::debug!(?target, ?outcome, in_progress, op = op.as_str(), "done");
         Ok(outcome)
     }
 
     async fn purge_one(
         &self,
         guard: &Arc<Guard>,
-        op: &'static str,
+        op: Op,
         call: impl FnOnce(Arc<dyn Tier>) -> BoxFuture<'static, Result<PurgeOutcome>>,
     ) -> Result<PurgeOutcome> {
         if guard.is_memory() {

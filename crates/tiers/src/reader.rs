@@ -13,6 +13,7 @@ use crate::promotion::Promotions;
 use crate::pump::Pump;
 use crate::rescue::{Rescue, Rescued};
 use crate::stack::Shared;
+use crate::stats::{self, Op};
 
 /// The body of a hit.
 ///
@@ -232,7 +233,7 @@ impl Whence {
         self.shared.env.spawn(async move {
             // A tier that cannot even drop it keeps failing it, which costs but harms nobody.
             let _ = guard
-                .timed("purge", deadline, guard.tier.0.purge(&target))
+                .timed(Op::Purge, deadline, guard.tier.0.purge(&target))
                 .await;
         });
     }
@@ -268,7 +269,7 @@ async fn rescue_from(
     let covering = checksums.covering(left);
     let verifier = checksums.verifier(covering.start);
     let body = rescue.resume(covering, checksums.len()).await?;
-    metrics::counter!("terrace_rescues_total").increment(1);
+    stats::rescue_began();
     Ok(Rescued::new(body, verifier, left))
 }
 

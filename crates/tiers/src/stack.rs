@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use terrace_core::{Clock, Level};
+use terrace_core::{Clock, Level, Usage};
 use terrace_policy::{Frequency, Policy};
 
 use crate::breaker::BreakerState;
@@ -11,6 +11,7 @@ use crate::guard::Guard;
 use crate::limits::Limits;
 use crate::promotion::Claims;
 use crate::registry::Registry;
+use crate::stats;
 
 /// The engine of a [`MultiTier`](crate::MultiTier): the tiers that are there, without their types.
 ///
@@ -54,6 +55,23 @@ impl Stack {
                 breaker: guard.breaker_state(),
             })
             .collect()
+    }
+
+    /// What the tiers hold, as far as they know, top-down.
+    pub fn usage(&self) -> Vec<(Level, Usage)> {
+        let tiers = self.shared.tiers.iter();
+        tiers
+            .map(|guard| (guard.level, guard.tier.0.usage()))
+            .collect()
+    }
+
+    /// Brings the gauges up to date: call it before they are read. Asks no tier.
+    pub fn show(&self) {
+        for guard in &self.shared.tiers {
+            guard.show();
+        }
+        let memory = &self.shared.memory;
+        stats::show_memory(memory.used(), memory.max());
     }
 
     /// The clock everything here goes by.

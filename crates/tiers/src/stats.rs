@@ -1,16 +1,33 @@
-use metrics::{Counter, Gauge, counter, gauge};
-use terrace_core::{ErrorKind, Level};
+//! What the engine counts. Handles are made once: looking a metric up by name on every hit would cost more than
+//! the hit.
 
-/// One tier's counters. Handles are made once: looking a metric up by name on every hit would cost more than
-/// the hit.
-#[derive(Clone)]
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use terrace_core::{ErrorKind, Level, Usage};
+
+use crate::breaker::BreakerState;
+
+pub(crate) use describe::describe;
+pub(crate) use lanes::{LaneEnd, Purpose, Tally};
+pub(crate) use op::{Op, Stopwatch};
+
+mod describe;
+mod lanes;
+mod op;
+
+/// One tier's metrics.
 pub(crate) struct TierStats {
     level: Level,
     pub(crate) hits: Counter,
     pub(crate) misses: Counter,
     pub(crate) rejected: Counter,
     pub(crate) served_bytes: Counter,
+    pub(crate) stored_bytes: Counter,
     pub(crate) failovers: Counter,
+    pub(crate) trips: Counter,
+    durations: [Histogram; Op::ALL.len()],
+    breaker: [Gauge; BreakerState::ALL.len()],
+    fills: lanes::Counters,
+    promotions: lanes::Counters,
 }
 
 impl std::fmt::Debug for TierStats {
@@ -22,73 +39,90 @@ impl std::fmt::Debug for TierStats {
 impl TierStats {
     pub(crate) fn new(level: Level) -> Self {
         let tier = level.as_str();
+        let duration = |op: Op| histogram!("terrace_tier_operation_duration_seconds", "tier" => tier, "op" => op.as_str());
+        let breaker = |state: BreakerState| gauge!("terrace_tier_breaker_state", "tier" => tier, "state" => state.as_str());
         Self {
             level,
             hits: counter!("terrace_tier_lookups_total", "tier" => tier, "outcome" => "hit"),
             misses: counter!("terrace_tier_lookups_total", "tier" => tier, "outcome" => "miss"),
             rejected: counter!("terrace_tier_rejected_total", "tier" => tier),
             served_bytes: counter!("terrace_tier_served_bytes_total", "tier" => tier),
+            stored_bytes: counter!("terrace_tier_stored_bytes_total", "tier" => tier),
             failovers: counter!("terrace_tier_failovers_total", "tier" => tier),
+            trips: counter!("terrace_tier_breaker_trips_total", "tier" => tier),
+            durations: Op::ALL.map(duration),
+            breaker: BreakerState::ALL.map(breaker),
+            fills: lanes::Counters::of_fills(level),
+            promotions: lanes::Counters::of_promotions(level),
         }
     }
 
-    pub(crate) fn error(&self, op: &'static str, kind: ErrorKind) {
+    pub(crate) fn error(&self, op: Op, kind: ErrorKind) {
         let labels = [
             ("tier", self.level.as_str()),
-            ("op", op),
+            ("op", op.as_str()),
             ("kind", kind.as_str()),
         ];
         counter!("terrace_tier_errors_total", &labels).increment(1);
     }
-}
 
-/// How a lane, the way of one body into one tier, ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LaneEnd {
-    Committed,
-    /// A purge or another writer came first.
-    Fenced,
-    /// The tier's write failed or took too long.
-    Failed,
-    /// The body was given up: the reader left, sought, or the origin died.
-    Aborted,
-    /// The body grew over the tier's gate.
-    Oversize,
-    /// The tier was slower than the body, and the body does not wait.
-    Lagged,
-    /// There was no memory left in the budget.
-    NoMemory,
-}
+    pub(crate) fn took(&self, op: Op, watch: Stopwatch) {
+        self.durations[op.index()].record(watch.seconds());
+    }
 
-impl LaneEnd {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Committed => "committed",
-            Self::Fenced => "fenced",
-            Self::Failed => "failed",
-            Self::Aborted => "aborted",
-            Self::Oversize => "oversize",
-            Self::Lagged => "lagged",
-            Self::NoMemory => "no_memory",
+    pub(crate) fn lanes(&self, purpose: Purpose) -> &lanes::Counters {
+        match purpose {
+            Purpose::Fill => &self.fills,
+            Purpose::Promotion => &self.promotions,
+        }
+    }
+
+    /// Shows how the tier is now.
+    pub(crate) fn show(&self, breaker: BreakerState, usage: Usage) {
+        for (state, gauge) in BreakerState::ALL.iter().zip(&self.breaker) {
+            gauge.set(u8::from(*state == breaker));
+        }
+        let tier = self.level.as_str();
+        // What a tier does not know is not told at all: a zero would be a lie.
+        if let Some(objects) = usage.objects {
+            gauge!("terrace_tier_objects", "tier" => tier).set(float(objects));
+        }
+        if let Some(bytes) = usage.bytes {
+            gauge!("terrace_tier_size_bytes", "tier" => tier).set(float(bytes));
+        }
+        if let Some(bytes) = usage.capacity_bytes {
+            gauge!("terrace_tier_capacity_bytes", "tier" => tier).set(float(bytes));
+        }
+        if let Some(evictions) = usage.evictions {
+            counter!("terrace_tier_evictions_total", "tier" => tier).absolute(evictions);
         }
     }
 }
 
-/// Why a lane exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Fill,
-    Promotion,
+/// A policy was asked whether a fill is worth storing below L0. `decision` is one of a fixed few.
+pub(crate) fn admission(decision: &'static str) {
+    counter!("terrace_admissions_total", "decision" => decision).increment(1);
 }
 
-pub(crate) fn lane_ended(purpose: Purpose, to: Level, end: LaneEnd) {
-    let name = match purpose {
-        Purpose::Fill => "terrace_fill_lanes_total",
-        Purpose::Promotion => "terrace_promotion_lanes_total",
-    };
-    counter!(name, "tier" => to.as_str(), "outcome" => end.as_str()).increment(1);
+/// A body is continued by a rescue.
+pub(crate) fn rescue_began() {
+    counter!("terrace_rescues_total").increment(1);
 }
 
 pub(crate) fn in_progress() -> Gauge {
     gauge!("terrace_in_progress_bodies")
+}
+
+/// Shows how much memory bodies on their way have.
+pub(crate) fn show_memory(used: usize, limit: usize) {
+    gauge!("terrace_in_progress_memory_bytes").set(float(used as u64));
+    gauge!("terrace_in_progress_memory_limit_bytes").set(float(limit as u64));
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a figure to be looked at: 53 bits are plenty"
+)]
+fn float(number: u64) -> f64 {
+    number as f64
 }

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use quick_cache::OptionsBuilder;
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::sync::Cache;
 use terrace_core::EpochTable;
 
 use super::budget::Budget;
+use super::evictions::Evictions;
 use super::object::Weigh;
 use super::{MemoryTier, Shared};
 
@@ -85,16 +86,18 @@ impl MemoryTierBuilder {
             .hot_allocation(1.0 - PROBATION)
             .build()
             .expect("both capacities are set");
+        let evictions = Evictions::default();
         let cache = Cache::with_options(
             options,
             Weigh,
             quick_cache::DefaultHashBuilder::default(),
-            DefaultLifecycle::default(),
+            evictions.clone(),
         );
         let fits = cache.shard_capacity() - cache.shard_capacity().div_ceil(SHARD_MARGIN);
         MemoryTier {
             shared: Arc::new(Shared {
                 cache,
+                evictions,
                 epochs: EpochTable::new(self.epoch_slots),
                 filling: Arc::new(Budget::new(self.max_filling_bytes)),
                 max_object_bytes: self.max_object_bytes.min(fits),

@@ -37,7 +37,7 @@ impl CachingProxy {
             session.set_write_timeout(Some(self.config.send_timeout));
         }
         ctx.scheme = Scheme::of(session.as_downstream());
-        let ProxyConfig { name, upstream, .. } = &self.config;
+        let ProxyConfig { name, upstream, .. } = &*self.config;
         let target_scheme = match request::normalise(session.req_header_mut(), name, upstream) {
             Ok(scheme) => scheme,
             Err(refusal) => {
