@@ -24,7 +24,9 @@
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use metrics::{Unit, counter, describe_counter};
 use terrace_core::{BlobInfo, BlobStore, Error, ErrorKind, IndexStore, Result, Timestamp};
+use tracing::Instrument as _;
 
 use crate::tier::DurableTier;
 
@@ -59,6 +61,8 @@ impl Default for GcOptions {
 pub struct GcReport {
     /// Blobs listed.
     pub scanned: u64,
+    /// Their bytes.
+    pub scanned_bytes: u64,
     /// Blobs nobody can reach.
     pub orphans: u64,
     /// Their bytes.
@@ -76,7 +80,18 @@ pub struct GcReport {
 enum Verdict {
     Keep,
     Undecidable,
-    Orphan(BlobInfo),
+    Orphan,
+}
+
+impl GcReport {
+    /// Blobs that are left, and their bytes; `None` if not all were looked at.
+    fn left(&self) -> Option<(u64, u64)> {
+        let left = (
+            self.scanned - self.deleted,
+            self.scanned_bytes - self.deleted_bytes,
+        );
+        (!self.truncated).then_some(left)
+    }
 }
 
 impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
@@ -98,6 +113,16 @@ impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
             let message = "grace: at least the configured gc_grace, which fills rely on";
             return Err(Error::new(ErrorKind::Invalid, "durable.collect", message));
         }
+        let span = tracing::debug_span!("collect", dry_run = options.dry_run);
+        let collected = self.sweep(options, grace).instrument(span).await;
+        counted(&collected);
+        if let Ok(Some((objects, bytes))) = collected.as_ref().map(GcReport::left) {
+            self.shared.held.set(objects, bytes);
+        }
+        collected
+    }
+
+    async fn sweep(&self, options: &GcOptions, grace: Duration) -> Result<GcReport> {
         let cutoff = self.shared.clock.now().before(grace);
         let mut report = GcReport::default();
         let verdicts = self
@@ -106,18 +131,19 @@ impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
             .list()
             .map(|blob| async move {
                 match blob {
-                    Ok(blob) => self.judge(blob, cutoff).await,
+                    Ok(blob) => Ok((self.judge(&blob, cutoff).await?, blob)),
                     Err(cause) => Err(cause),
                 }
             })
             .buffer_unordered(options.concurrency.max(1));
         let mut verdicts = std::pin::pin!(verdicts);
-        while let Some(verdict) = verdicts.try_next().await? {
+        while let Some((verdict, blob)) = verdicts.try_next().await? {
             report.scanned += 1;
+            report.scanned_bytes += blob.len;
             match verdict {
                 Verdict::Keep => {}
                 Verdict::Undecidable => report.undecidable += 1,
-                Verdict::Orphan(blob) => {
+                Verdict::Orphan => {
                     report.orphans += 1;
                     report.orphan_bytes += blob.len;
                     if options.dry_run {
@@ -136,7 +162,7 @@ impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
         Ok(report)
     }
 
-    async fn judge(&self, blob: BlobInfo, cutoff: Timestamp) -> Result<Verdict> {
+    async fn judge(&self, blob: &BlobInfo, cutoff: Timestamp) -> Result<Verdict> {
         if blob.modified >= cutoff {
             return Ok(Verdict::Keep);
         }
@@ -156,9 +182,40 @@ impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
         } else if slot.is_damaged() {
             Verdict::Undecidable
         } else {
-            Verdict::Orphan(blob)
+            Verdict::Orphan
         })
     }
+}
+
+fn counted(collected: &Result<GcReport>) {
+    let outcome = match collected {
+        Ok(report) => {
+            counter!("terrace_gc_deleted_blobs_total").increment(report.deleted);
+            counter!("terrace_gc_deleted_bytes_total").increment(report.deleted_bytes);
+            counter!("terrace_gc_undecidable_blobs_total").increment(report.undecidable);
+            "complete"
+        }
+        Err(_) => "failed",
+    };
+    counter!("terrace_gc_collections_total", "outcome" => outcome).increment(1);
+}
+
+/// Says what is counted here, for the `HELP` lines of an exporter.
+pub(crate) fn describe() {
+    describe_counter!("terrace_gc_collections_total", "Collections of garbage");
+    describe_counter!(
+        "terrace_gc_deleted_blobs_total",
+        "Blobs deleted because nobody could reach them"
+    );
+    describe_counter!(
+        "terrace_gc_deleted_bytes_total",
+        Unit::Bytes,
+        "Bytes of the blobs deleted"
+    );
+    describe_counter!(
+        "terrace_gc_undecidable_blobs_total",
+        "Blobs kept because their record is damaged, or of a newer version"
+    );
 }
 
 #[cfg(test)]

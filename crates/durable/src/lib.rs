@@ -67,6 +67,7 @@ mod edit;
 mod fence;
 mod fill;
 mod gc;
+mod held;
 mod purge;
 mod record;
 mod shared;

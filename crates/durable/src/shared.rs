@@ -5,6 +5,7 @@ use terrace_core::{
 };
 
 use crate::config::DurableConfig;
+use crate::held::Held;
 
 /// What the tier, its fills and its bodies have in common.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(crate) struct Shared<B, I> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) config: DurableConfig,
+    pub(crate) held: Held,
 }
 
 impl<B, I: IndexStore> Shared<B, I> {

@@ -5,13 +5,15 @@ use async_trait::async_trait;
 use terrace_core::{
     BlobName, BlobStore, BlockChecksums, Body, Clock, Entry, Fence, Fill, Generation, Hit,
     IndexStore, Key, Location, Lookup, Meta, OsRandom, PurgeOutcome, Random, Result, StoredObject,
-    SystemClock, Target, Tier, TierKind, Timestamp,
+    SystemClock, Target, Tier, TierKind, Timestamp, Usage,
 };
 
 use crate::body::BlobBody;
 use crate::config::DurableConfig;
 use crate::fence::Token;
 use crate::fill::DurableFill;
+use crate::gc;
+use crate::held::Held;
 use crate::shared::Shared;
 
 /// The tier that has the last word: bodies in a blob store, everything that changes in an index.
@@ -38,6 +40,7 @@ impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
                 clock: Arc::new(SystemClock),
                 random: Arc::new(OsRandom),
                 config: DurableConfig::default(),
+                held: Held::default(),
             },
         }
     }
@@ -106,6 +109,7 @@ impl<B, I> DurableTierBuilder<B, I> {
     /// The tier. Errors with `Invalid`, naming the field, if the configuration leaves its bounds.
     pub fn build(self) -> Result<DurableTier<B, I>> {
         self.shared.config.validate()?;
+        gc::describe();
         Ok(DurableTier {
             shared: Arc::new(self.shared),
         })
@@ -158,6 +162,16 @@ impl<B: BlobStore, I: IndexStore> Tier for DurableTier<B, I> {
     /// Errors as [`purge`](Self::purge).
     async fn update_meta(&self, key: &Key, generation: Generation, meta: Meta) -> Result<bool> {
         self.shared.update_meta(key, generation, &meta).await
+    }
+
+    /// Bodies outside of the index, as the last [`collect`](DurableTier::collect) found them.
+    fn usage(&self) -> Usage {
+        let (objects, bytes) = self.shared.held.last().unzip();
+        Usage {
+            objects,
+            bytes,
+            ..Usage::default()
+        }
     }
 }
 

@@ -18,8 +18,8 @@ mod budget;
 mod builder;
 mod evictions;
 mod fill;
-mod peek;
 mod object;
+mod peek;
 
 /// L0: objects in the memory of this process, bounded by bytes, evicted by S3-FIFO.
 ///

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -65,6 +64,7 @@ impl Admin {
         service
     }
 
+    #[expect(clippy::unused_async, reason = "endpoints may ask the tiers")]
     async fn answer(&self, asked: &Asked<'_>) -> Answer {
         match asked.req.uri.path() {
             "/metrics" => metrics::answer(self),
@@ -77,8 +77,6 @@ impl Admin {
 /// A request of an operator.
 struct Asked<'a> {
     req: &'a RequestHeader,
-    /// The other end of the connection.
-    peer: Option<IpAddr>,
 }
 
 #[async_trait]
@@ -89,10 +87,8 @@ impl ServeHttp for Admin {
             session.set_keepalive(None);
             return Answer::method_not_allowed("only GET and HEAD\n").into_response();
         }
-        let peer = session.client_addr().and_then(|addr| addr.as_inet());
         let asked = Asked {
             req: session.req_header(),
-            peer: peer.map(std::net::SocketAddr::ip),
         };
         self.answer(&asked).await.into_response()
     }

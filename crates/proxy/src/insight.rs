@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::config::ProxyConfig;
+use crate::in_flight::InFlight;
 
 /// What a [`CachingProxy`](crate::CachingProxy) shows of itself, for an [`Admin`](crate::Admin) listener of the same
 /// process. Clones share it.
@@ -12,18 +13,24 @@ pub struct Insight {
 
 struct Shared {
     config: Arc<ProxyConfig>,
+    in_flight: InFlight,
 }
 
 impl Insight {
-    pub(crate) fn new(config: Arc<ProxyConfig>) -> Self {
+    pub(crate) fn new(config: Arc<ProxyConfig>, in_flight: InFlight) -> Self {
         Self {
-            shared: Arc::new(Shared { config }),
+            shared: Arc::new(Shared { config, in_flight }),
         }
     }
 
-    /// How the proxy was configured.
-    pub(crate) fn config(&self) -> &ProxyConfig {
-        &self.shared.config
+    /// What the proxy calls itself, in `Via` and `Cache-Status`.
+    pub fn name(&self) -> &str {
+        &self.shared.config.name
+    }
+
+    /// The requests being served.
+    pub fn in_flight(&self) -> &InFlight {
+        &self.shared.in_flight
     }
 }
 

@@ -63,6 +63,7 @@ impl CachingProxy {
         config.validate()?;
         let resolver = Resolver::new(config.upstream.clone(), Arc::clone(&config.clock));
         let config = Arc::new(config);
+        let in_flight = InFlight::new(metrics::in_flight());
         let per_shard = config.remembered_uncacheable.div_ceil(SHARDS);
         Ok(Self {
             storage,
@@ -71,9 +72,9 @@ impl CachingProxy {
             connector: Arc::new(Connector::new(None)),
             uncacheable: Predictor::new(per_shard, Some(cacheability::is_of_one_request)),
             metrics: Metrics::new(),
-            in_flight: InFlight::new(metrics::in_flight()),
             background: InFlight::new(::metrics::Gauge::noop()),
-            insight: Insight::new(Arc::clone(&config)),
+            insight: Insight::new(Arc::clone(&config), in_flight.clone()),
+            in_flight,
             config,
         })
     }

@@ -160,7 +160,7 @@ fn the_crate_graph_is_that_of_the_manifests() {
 fn the_metrics_told_are_those_counted() {
     let tree = Tree::read();
     let told: BTreeSet<_> = tree
-        .text("docs/operations.md")
+        .text("docs/metrics.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `terrace_")?.split_once('`'))
         .map(|(name, _)| format!("terrace_{name}"))

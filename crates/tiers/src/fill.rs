@@ -263,7 +263,10 @@ impl Filling {
     fn drop_oversize(&mut self) {
         let (len, policy) = (self.checksums.len(), &self.shared.policy);
         let is_over = |level: Level| !policy.fits(level, len);
-        for fill in self.inline.extract_if(.., |fill| is_over(fill.tally.guard.level)) {
+        for fill in self
+            .inline
+            .extract_if(.., |fill| is_over(fill.tally.guard.level))
+        {
             fill.tally.end(LaneEnd::Oversize);
         }
         for lane in self.lanes.extract_if(.., |lane| is_over(lane.level)) {

@@ -126,10 +126,12 @@ impl Guard {
             let _ = answer.send(result);
         });
         answered.await.unwrap_or_else(|_| {
-            Err(
-                Error::new(ErrorKind::Unavailable, op.as_str(), "the storage is shutting down")
-                    .maybe_applied(),
+            Err(Error::new(
+                ErrorKind::Unavailable,
+                op.as_str(),
+                "the storage is shutting down",
             )
+            .maybe_applied())
         })
     }
 

@@ -157,7 +157,9 @@ async fn transfer(
     let mut fill: Box<dyn Fill> = admit?;
     while let Some(message) = messages.recv().await {
         match message {
-            Message::Chunk(chunk, _permit) => guard.timed(Op::Write, step, fill.write(chunk)).await?,
+            Message::Chunk(chunk, _permit) => {
+                guard.timed(Op::Write, step, fill.write(chunk)).await?;
+            }
             Message::Commit(commit) => {
                 let len = commit.checksums.len();
                 let committed = guard.timed(Op::Commit, step, fill.commit(commit)).await?;

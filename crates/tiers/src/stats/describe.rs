@@ -21,10 +21,7 @@ fn counters() {
         "terrace_tier_rejected_total",
         "Calls that were not made because the breaker was open"
     );
-    describe_counter!(
-        "terrace_tier_breaker_trips_total",
-        "Times a breaker opened"
-    );
+    describe_counter!("terrace_tier_breaker_trips_total", "Times a breaker opened");
     describe_counter!(
         "terrace_tier_served_bytes_total",
         Unit::Bytes,
