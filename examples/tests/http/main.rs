@@ -1,0 +1,59 @@
+//! What the proxy makes of HTTP: tables of cases, each with the section of the RFC that asks for it, over real sockets
+//! against the real binary. One proxy serves them all; each case has a URL of its own.
+//!
+//! `docs/http.md` is the table of requirements. How a case is written: `case.rs`.
+
+#[allow(dead_code, reason = "a language has more words than one book needs")]
+mod case;
+mod origin;
+mod play;
+mod proxy;
+mod wire;
+
+mod age;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Builder;
+
+use case::Case;
+use play::Stage;
+
+/// A topic is a file; it is the first part of its cases' names.
+fn topics() -> Vec<(&'static str, Vec<Case>)> {
+    vec![("age", age::cases())]
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime can be built");
+    // Only what runs needs a stage: `--list` does not.
+    let stage = (!arguments.list).then(|| Arc::new(runtime.block_on(Stage::set())));
+
+    let mut trials = Vec::new();
+    for (topic, cases) in topics() {
+        for case in cases {
+            let name = format!("{topic}: {} (RFC {})", case.name, case.section);
+            let number = trials.len();
+            let handle = runtime.handle().clone();
+            let stage = stage.clone();
+            let trial = Trial::test(name, move || {
+                let stage = stage.ok_or("nothing runs while tests are listed")?;
+                let played = handle.block_on(stage.play(number, &case));
+                played.map_err(Failed::from)
+            });
+            trials.push(trial);
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if conclusion.has_failed()
+        && let Some(stage) = &stage
+    {
+        eprintln!("{}", stage.log());
+    }
+    drop(stage);
+    conclusion.exit_code()
+}
