@@ -1,36 +1,69 @@
 use std::any::Any;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pingora_cache::storage::{HandleHit, Storage};
+use pingora_cache::storage::{HandleHit, HitHandler, Storage};
 use pingora_cache::trace::SpanHandle;
 use pingora_cache::{CacheEntryId, CacheKey};
 use pingora_error::Result;
 use terrace_core::{Error, ErrorKind, Generation};
-use terrace_tiers::{HitBody, Source, TierHit};
+use terrace_tiers::{HitBody, Rescue, Source, TierHit};
 
 use crate::error::Op;
 use crate::purge::entry_id;
 
-/// The body of a hit, as Pingora reads it. `HitBody` keeps what matters: it never ends before its length
-/// (P1), and a read that Pingora drops, as its select loops do, loses nothing.
-pub(crate) struct HitReader {
+/// The body of a hit, as Pingora reads it: what is in the [`HitHandler`] of every hit of a
+/// [`TerraceStorage`](crate::TerraceStorage). It never ends before its length (P1), and a read that Pingora drops, as its
+/// select loops do, loses nothing.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use pingora_cache::storage::HitHandler;
+/// # use terrace_pingora::HitReader;
+/// # use terrace_tiers::Rescue;
+/// // In `cache_hit_filter`:
+/// # fn filter(handler: &mut HitHandler, rescue: impl FnOnce() -> Arc<dyn Rescue>) {
+/// if let Some(reader) = HitReader::of(handler).filter(|reader| reader.can_fail()) {
+///     reader.set_rescue(rescue());
+/// }
+/// # }
+/// ```
+pub struct HitReader {
     /// Never locked: Pingora wants a `Sync` handler, and calls it by `&mut` only.
     body: Mutex<HitBody>,
     generation: Generation,
     filling: bool,
     seekable: bool,
+    in_memory: bool,
     /// Bytes of the whole body, where known.
     len: Option<u64>,
 }
 
 impl HitReader {
+    /// The reader in `handler`; `None` if another storage made it.
+    pub fn of(handler: &mut HitHandler) -> Option<&mut Self> {
+        handler.as_any_mut().downcast_mut()
+    }
+
+    /// Whether reading it may fail: not if all of it is in memory.
+    pub fn can_fail(&self) -> bool {
+        !self.in_memory
+    }
+
+    /// Gives it another source for the rest of a body that every tier fails to deliver. A body that is still on its way
+    /// from the origin has no use for it.
+    pub fn set_rescue(&mut self, rescue: Arc<dyn Rescue>) {
+        self.body.get_mut().set_rescue(rescue);
+    }
+
     pub(crate) fn new(hit: TierHit) -> Self {
         let filling = matches!(hit.source, Source::Filling);
         Self {
             seekable: !filling && hit.len.is_some() && hit.body.can_seek(),
+            in_memory: hit.body.is_in_memory(),
             body: Mutex::new(hit.body),
             generation: hit.generation,
             filling,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | give a `MultiTier` to Pingora as its cache storage | [`TerraceStorage`] |
 //! | tell a lookup something, and learn how it went | [`RequestSlot`], [`Outcome`] |
+//! | give a hit another source for the case that every tier fails in the middle of it | [`HitReader`] |
 //! | see in any `ProxyHttp` callback where a hit came from | [`Found`] |
 //! | fetch an object once, however many ask for it | [`CollapseLock`] |
 //! | purge all variants of a response | [`TerraceStorage::purge_all_variants`] |
@@ -57,6 +58,7 @@ mod storage_tier;
 
 pub use collapse::CollapseLock;
 pub use error::AlreadyInstalled;
+pub use hit::HitReader;
 pub use key::{compact_key, key};
 pub use meta::{MetaError, decode_meta, encode_meta};
 pub use slot::{Found, MAX_LOOKUPS, Outcome, RequestSlot};

@@ -1,11 +1,15 @@
 use std::fmt;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use pingora_cache::CacheMeta;
 use pingora_error::BError;
-use pingora_http::ResponseHeader;
 use terrace_core::{Decoded, Meta, Timestamp};
+
+use parsed::Parsed;
+
+mod lean;
+mod parsed;
 
 /// Takes a Pingora `CacheMeta` apart into what Terrace stores.
 ///
@@ -30,33 +34,28 @@ pub fn encode_meta(meta: &CacheMeta) -> Result<Meta, MetaError> {
         tags: Arc::default(),
         decoded: Decoded::default(),
     };
-    parsed_header(&meta)?;
+    parsed(&meta)?;
     Ok(meta)
 }
 
 /// Puts a Pingora `CacheMeta` together again, stale since `expired_at` if that says so.
 ///
-/// The header is parsed once per stored object and shared by its hits ([`Meta::decoded`]); a hit only pays for the
-/// small internal part and a clone.
+/// What is stored is read once per stored object and shared by its hits ([`Meta::decoded`]); a hit pays for a clone of
+/// the header. Where Pingora has carried the history of an earlier response over (a revalidation, a new response in
+/// the place of a stale one), a hit pays for reading the small internal part besides.
 pub fn decode_meta(meta: &Meta, expired_at: Option<Timestamp>) -> Result<CacheMeta, MetaError> {
-    let header = parsed_header(meta)?;
-    let mut cache_meta = CacheMeta::deserialize(&meta.internal, &EMPTY.header)
-        .map_err(|cause| MetaError::new("read the internal part of", &cause))?;
-    *cache_meta.response_header_mut() = header.clone();
+    let mut cache_meta = parsed(meta)?.cache_meta(meta)?;
     if let Some(at) = expired_at {
         cache_meta.expire_at(at.into());
     }
     Ok(cache_meta)
 }
 
-fn parsed_header(meta: &Meta) -> Result<&ResponseHeader, MetaError> {
+fn parsed(meta: &Meta) -> Result<&Parsed, MetaError> {
     let mut failed = None;
     let parsed = meta.decoded.get_or_try_init(|| {
-        let whole = CacheMeta::deserialize(&EMPTY.internal, &meta.header);
-        whole
-            .map(|whole| whole.response_header_copy())
-            .map_err(|cause| failed = Some(MetaError::new("read the header of", &cause)))
-            .ok()
+        let parsed = Parsed::of(meta);
+        parsed.map_err(|error| failed = Some(error)).ok()
     });
     parsed.ok_or_else(|| {
         failed.unwrap_or(MetaError(
@@ -64,22 +63,6 @@ fn parsed_header(meta: &Meta) -> Result<&ResponseHeader, MetaError> {
         ))
     })
 }
-
-/// The smallest parts Pingora reads: each stands in for the one that is not of interest.
-struct Parts {
-    internal: Vec<u8>,
-    header: Vec<u8>,
-}
-
-/// Empty parts if Pingora cannot serialize an empty header: then nothing decodes, and all is a miss.
-static EMPTY: LazyLock<Parts> = LazyLock::new(|| {
-    let epoch = SystemTime::UNIX_EPOCH;
-    let parts = ResponseHeader::build(200, Some(0))
-        .map(|header| CacheMeta::new(epoch, epoch, 0, 0, header))
-        .and_then(|meta| meta.serialize());
-    let (internal, header) = parts.unwrap_or_default();
-    Parts { internal, header }
-});
 
 /// Metadata that Pingora cannot write or cannot read.
 ///

@@ -1,11 +1,10 @@
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pingora_cache::CacheKey;
 use terrace_core::{Generation, Key};
-use terrace_tiers::{Intent, Rescue, Source, Ticket};
+use terrace_tiers::{Intent, Source, Ticket};
 
 /// The most keys of which one request remembers what it looked up: the primary slot, a variant, and some to
 /// spare. The oldest is forgotten first.
@@ -23,14 +22,14 @@ pub const MAX_LOOKUPS: usize = 4;
 #[derive(Clone)]
 pub struct RequestSlot {
     intent: Intent,
-    rescue: Option<Arc<dyn Rescue>>,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
 struct State {
     outcome: Option<Outcome>,
-    lookups: VecDeque<Looked>,
+    /// The oldest first.
+    lookups: [Option<Looked>; MAX_LOOKUPS],
 }
 
 struct Looked {
@@ -71,7 +70,6 @@ impl RequestSlot {
     pub fn new() -> Self {
         Self {
             intent: Intent::Serve,
-            rescue: None,
             state: Arc::default(),
         }
     }
@@ -82,13 +80,6 @@ impl RequestSlot {
     #[must_use]
     pub fn with_intent(mut self, intent: Intent) -> Self {
         self.intent = intent;
-        self
-    }
-
-    /// Gives hits another source for the rest of a body that every tier fails to deliver.
-    #[must_use]
-    pub fn with_rescue(mut self, rescue: Arc<dyn Rescue>) -> Self {
-        self.rescue = Some(rescue);
         self
     }
 
@@ -105,10 +96,6 @@ impl RequestSlot {
         self.intent
     }
 
-    pub(crate) fn rescue(&self) -> Option<Arc<dyn Rescue>> {
-        self.rescue.clone()
-    }
-
     /// Remembers a lookup. Of several for one key the last counts: its answer is what the request acts upon.
     pub(crate) fn looked(&self, ticket: Ticket, found: Option<Found>) {
         let generation = found.map(|found| found.generation);
@@ -119,13 +106,7 @@ impl RequestSlot {
             stored: false,
             refreshed: false,
         });
-        state
-            .lookups
-            .retain(|looked| looked.ticket.key() != ticket.key());
-        if state.lookups.len() == MAX_LOOKUPS {
-            state.lookups.pop_front();
-        }
-        state.lookups.push_back(Looked { ticket, generation });
+        state.remember(Looked { ticket, generation });
     }
 
     /// The fences taken when `key` was looked up.
@@ -163,10 +144,21 @@ impl RequestSlot {
 }
 
 impl State {
+    fn remember(&mut self, looked: Looked) {
+        let is_free = |slot: &Option<Looked>| {
+            let key = slot.as_ref().map(|it| it.ticket.key());
+            key.is_none_or(|key| key == looked.ticket.key())
+        };
+        let slot = self.lookups.iter().position(is_free).unwrap_or(0);
+        self.lookups[slot] = Some(looked);
+        // What was in the slot was the oldest, or an older answer for the same key.
+        let free = self.lookups.iter().position(Option::is_none);
+        self.lookups[slot..free.unwrap_or(MAX_LOOKUPS)].rotate_left(1);
+    }
+
     fn lookup(&self, key: &Key) -> Option<&Looked> {
-        self.lookups
-            .iter()
-            .find(|looked| looked.ticket.key() == key)
+        let known = self.lookups.iter().flatten();
+        known.into_iter().find(|looked| looked.ticket.key() == key)
     }
 }
 
@@ -180,7 +172,6 @@ impl fmt::Debug for RequestSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestSlot")
             .field("intent", &self.intent)
-            .field("rescue", &self.rescue.is_some())
             .field("outcome", &self.outcome())
             .finish_non_exhaustive()
     }

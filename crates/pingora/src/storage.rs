@@ -91,7 +91,7 @@ impl Storage for TerraceStorage {
         let intent = slot.map_or(Intent::Serve, RequestSlot::intent);
         let Looked { hit, mut ticket } = stack.lookup(&key, intent).await;
         let was_hit = hit.is_some();
-        let hit = hit.and_then(|hit| open(&key, hit, slot));
+        let hit = hit.and_then(|hit| open(&key, hit));
         if let Some(slot) = slot {
             if was_hit && hit.is_none() {
                 // The walk ended at what cannot be read. The origin will be asked: take every fence now.
@@ -109,7 +109,7 @@ impl Storage for TerraceStorage {
         tag: Option<&[u8]>,
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
-        let (key, slot) = (key(cache_key), RequestSlot::of(cache_key));
+        let key = key(cache_key);
         let id = tag
             .and_then(|tag| U64WriteId::try_from(tag).ok())
             .map(u64::from);
@@ -117,7 +117,7 @@ impl Storage for TerraceStorage {
             .stack()
             .zip(id)
             .and_then(|(stack, id)| stack.filling(id));
-        match hit.and_then(|hit| open(&key, hit, slot)) {
+        match hit.and_then(|hit| open(&key, hit)) {
             Some(hit) => Ok(Some(hit.into_parts())),
             None => Err(Op::StreamingWrite.explain("the tag names no write that is under way")),
         }
@@ -220,7 +220,7 @@ impl Opened {
     }
 }
 
-fn open(key: &Key, mut hit: TierHit, slot: Option<&RequestSlot>) -> Option<Opened> {
+fn open(key: &Key, hit: TierHit) -> Option<Opened> {
     let meta = match decode_meta(&hit.meta, hit.expired_at) {
         Ok(meta) => meta,
         Err(error) => {
@@ -229,9 +229,6 @@ fn open(key: &Key, mut hit: TierHit, slot: Option<&RequestSlot>) -> Option<Opene
             return None;
         }
     };
-    if let Some(rescue) = slot.and_then(RequestSlot::rescue) {
-        hit.body.set_rescue(rescue);
-    }
     let found = Found {
         key: *key,
         source: hit.source,

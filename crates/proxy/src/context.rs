@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use pingora::cache::CacheKey;
 use terrace_pingora::RequestSlot;
 use tokio::time::Instant;
@@ -8,7 +6,6 @@ use crate::cacheability::Received;
 use crate::in_flight::Flight;
 use crate::key::Scheme;
 use crate::request::Demands;
-use crate::rescue::OriginRescue;
 use crate::status::{Forward, Report, Served};
 
 /// What one request remembers from callback to callback.
@@ -19,7 +16,6 @@ pub struct RequestContext {
     /// Between the callback that decides to cache and the one that Pingora asks for the key.
     pub(crate) key: Option<CacheKey>,
     pub(crate) slot: Option<RequestSlot>,
-    pub(crate) rescue: Option<Arc<OriginRescue>>,
     /// Why the request goes to the origin, if it does.
     pub(crate) forward: Forward,
     /// What the origin answered.
@@ -48,7 +44,6 @@ impl RequestContext {
             demands: Demands::default(),
             key: None,
             slot: None,
-            rescue: None,
             forward: Forward::Bypass,
             received: None,
             upstream_status: None,

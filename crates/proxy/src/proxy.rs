@@ -41,12 +41,12 @@ const MAX_CONNECTS: usize = 3;
 /// A caching reverse proxy for one upstream. Host it by `pingora::prelude::http_proxy_service`.
 pub struct CachingProxy {
     storage: &'static TerraceStorage,
-    config: Arc<ProxyConfig>,
+    pub(crate) config: Arc<ProxyConfig>,
     insight: Insight,
     lock: &'static CacheKeyLockImpl,
-    resolver: Arc<Resolver>,
+    pub(crate) resolver: Arc<Resolver>,
     /// For rescues only; requests use Pingora's own.
-    connector: Arc<Connector>,
+    pub(crate) connector: Arc<Connector>,
     /// URLs whose responses are not stored: requests for them do not wait for each other.
     uncacheable: Predictor<SHARDS>,
     metrics: Metrics,
@@ -125,13 +125,11 @@ impl ProxyHttp for CachingProxy {
         &self,
         session: &mut Session,
         meta: &CacheMeta,
-        _: &mut HitHandler,
+        handler: &mut HitHandler,
         is_fresh: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<ForcedFreshness>> {
-        if let Some(rescue) = &ctx.rescue {
-            rescue.expect(meta.response_header());
-        }
+        self.offer_rescue(session.req_header(), meta.response_header(), handler);
         let is_unwanted = is_fresh && ctx.demands.revalidate;
         ctx.forward = match (is_fresh, is_unwanted) {
             (false, _) => Forward::Stale,

@@ -1,16 +1,19 @@
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, StatusCode, Version, header};
+use pingora::cache::HitHandler;
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::client::HttpSession;
 use terrace_core::{Error, ErrorKind, ReadBody, Result};
+use terrace_pingora::HitReader;
 use terrace_tiers::Rescue;
 
+use crate::CachingProxy;
 use crate::headers;
 use crate::metrics;
 use crate::upstream::Resolver;
@@ -25,7 +28,25 @@ pub(crate) struct OriginRescue {
     /// What the client asked, without what concerned its connection, its conditions and its ranges.
     request: RequestHeader,
     /// The stored entity tag, if it is strong.
-    etag: OnceLock<HeaderValue>,
+    etag: Option<HeaderValue>,
+}
+
+impl CachingProxy {
+    /// Lets the origin continue a hit that some tier may fail to deliver. What is in memory is not one of them, and
+    /// does not pay for it.
+    pub(crate) fn offer_rescue(
+        &self,
+        asked: &RequestHeader,
+        stored: &ResponseHeader,
+        handler: &mut HitHandler,
+    ) {
+        let reader = HitReader::of(handler).filter(|reader| reader.can_fail());
+        if let (Some(reader), &Method::GET) = (reader, &asked.method) {
+            let (resolver, connector) = (&self.resolver, &self.connector);
+            let rescue = OriginRescue::new(resolver, connector, asked, stored, &self.config.name);
+            reader.set_rescue(Arc::new(rescue));
+        }
+    }
 }
 
 impl OriginRescue {
@@ -33,6 +54,7 @@ impl OriginRescue {
         resolver: &Arc<Resolver>,
         connector: &Arc<Connector>,
         asked: &RequestHeader,
+        stored: &ResponseHeader,
         name: &str,
     ) -> Self {
         let mut request = asked.clone();
@@ -41,19 +63,14 @@ impl OriginRescue {
         request.set_version(Version::HTTP_11);
         // Without them the origin only gets a message less; they cannot fail for values we made.
         let _ = headers::append_request_via(&mut request, received_as, name);
+        let etag = stored.headers.get(header::ETAG);
         Self {
             resolver: Arc::clone(resolver),
             connector: Arc::clone(connector),
             request,
-            etag: OnceLock::new(),
-        }
-    }
-
-    /// Which body is to be continued. The first one counts: a request serves one.
-    pub(crate) fn expect(&self, stored: &ResponseHeader) {
-        let etag = stored.headers.get(header::ETAG);
-        if let Some(etag) = etag.filter(|tag| tag.as_bytes().starts_with(b"\"")) {
-            let _ = self.etag.set(etag.clone());
+            etag: etag
+                .filter(|tag| tag.as_bytes().starts_with(b"\""))
+                .cloned(),
         }
     }
 
@@ -98,7 +115,7 @@ impl OriginRescue {
         request.set_method(Method::GET);
         let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         request.insert_header(header::RANGE, bytes)?;
-        if let Some(etag) = self.etag.get() {
+        if let Some(etag) = &self.etag {
             request.insert_header(header::IF_RANGE, etag)?;
         }
         Ok(request)

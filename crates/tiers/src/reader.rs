@@ -104,6 +104,11 @@ impl HitBody {
         self.len == Some(0)
     }
 
+    /// Whether all of it is in memory, so that reading it neither waits nor fails.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.source, Source::Whole(Body::Bytes { .. }))
+    }
+
     /// Length and checksums of the whole body, where its tier knows them.
     pub(crate) fn checksums(&self) -> Option<&Arc<BlockChecksums>> {
         self.whence.as_ref()?.checksums.as_ref()

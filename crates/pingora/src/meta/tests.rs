@@ -1,4 +1,7 @@
+use std::time::SystemTime;
+
 use bytes::Bytes;
+use pingora_http::ResponseHeader;
 
 use super::*;
 
@@ -66,6 +69,18 @@ fn what_comes_back_is_what_pingora_itself_reads_back() {
     }
 }
 
+/// When it was created and what it took the place of cannot be told to Pingora's constructor.
+#[test]
+fn the_history_of_a_revalidated_response_comes_back_with_it() {
+    let mut original = cache_meta(3);
+    original.update_freshness(moment(9000), 1, 2);
+    assert_ne!(original.updated(), original.created());
+    let meta = encode_meta(&original).unwrap();
+    for _ in 0..2 {
+        assert_same(&decode_meta(&meta, None).unwrap(), &original);
+    }
+}
+
 #[test]
 fn a_stored_meta_is_read_without_its_parsed_form() {
     let mut meta = encode_meta(&cache_meta(5)).unwrap();
@@ -126,10 +141,12 @@ fn damage_is_an_error_without_a_word_of_the_header() {
     let damaged = [
         Meta {
             internal: Bytes::new(),
+            decoded: Decoded::default(),
             ..good.clone()
         },
         Meta {
             internal: Bytes::from_static(&[0x93; 40]),
+            decoded: Decoded::default(),
             ..good.clone()
         },
         Meta {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pingora_cache::CacheKey;
 use pingora_cache::storage::Storage;
 use terrace_core::{Clock, Generation, Meta, ReadBody, SystemClock, Target, Tier};
-use terrace_pingora::{MAX_LOOKUPS, RequestSlot, encode_meta};
+use terrace_pingora::{HitReader, MAX_LOOKUPS, RequestSlot, encode_meta};
 use terrace_tiers::{Intent, Rescue};
 
 use crate::rig::{Rig, now, page, read_all, span, url, variant_of};
@@ -165,8 +165,10 @@ async fn a_rescue_takes_over_where_the_tiers_fail() {
     rig.store(&url("a"), &LARGE).await;
     rig.forget_l0(&url("a")).await;
     rig.cut.store(true, Ordering::Relaxed);
-    let slot = RequestSlot::new().with_rescue(Arc::new(Origin(&LARGE)));
-    let (_, mut handler) = rig.hit(&with_slot(url("a"), &slot)).await;
+    let (_, mut handler) = rig.hit(&url("a")).await;
+    let reader = HitReader::of(&mut handler).unwrap();
+    assert!(reader.can_fail());
+    reader.set_rescue(Arc::new(Origin(&LARGE)));
     assert_eq!(read_all(&mut handler).await.unwrap(), LARGE);
 }
 
@@ -177,8 +179,10 @@ async fn a_rescue_that_has_other_bytes_is_found_out() {
     rig.store(&url("a"), &LARGE).await;
     rig.forget_l0(&url("a")).await;
     rig.cut.store(true, Ordering::Relaxed);
-    let slot = RequestSlot::new().with_rescue(Arc::new(Origin(&CHANGED)));
-    let (_, mut handler) = rig.hit(&with_slot(url("a"), &slot)).await;
+    let (_, mut handler) = rig.hit(&url("a")).await;
+    let reader = HitReader::of(&mut handler).unwrap();
+    assert!(reader.can_fail());
+    reader.set_rescue(Arc::new(Origin(&CHANGED)));
     read_all(&mut handler)
         .await
         .expect_err("patched together from two bodies");

@@ -1,8 +1,6 @@
 //! What happens to a request before it is looked up.
 
-use std::sync::Arc;
-
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use pingora::Result;
 use pingora::cache::CacheOptionOverrides;
 use pingora::cache::predictor::CacheablePredictor;
@@ -18,7 +16,6 @@ use crate::context::RequestContext;
 use crate::key::{self, Scheme};
 use crate::purge;
 use crate::request::{self, Demands, Refusal};
-use crate::rescue::OriginRescue;
 use crate::respond::Text;
 use crate::status::Forward;
 
@@ -69,15 +66,7 @@ impl CachingProxy {
         } else {
             Intent::Serve
         };
-        let mut slot = RequestSlot::new().with_intent(intent);
-        if session.req_header().method == Method::GET {
-            let asked = session.req_header();
-            let rescue =
-                OriginRescue::new(&self.resolver, &self.connector, asked, &self.config.name);
-            let rescue = Arc::new(rescue);
-            slot = slot.with_rescue(Arc::clone(&rescue) as _);
-            ctx.rescue = Some(rescue);
-        }
+        let slot = RequestSlot::new().with_intent(intent);
         key.extensions.insert(slot.clone());
         ctx.slot = Some(slot);
         ctx.forward = Forward::UriMiss;

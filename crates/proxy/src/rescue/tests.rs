@@ -16,12 +16,11 @@ async fn resume(
     let port = listener.local_addr().unwrap().port();
     let resolver = Resolver::new(Upstream::new("127.0.0.1", port), Arc::new(SystemClock));
     let connector = Arc::new(Connector::new(None));
-    let rescue = OriginRescue::new(&Arc::new(resolver), &connector, &asked, "terrace");
     let mut stored = ResponseHeader::build(200, None).unwrap();
     if let Some(etag) = etag {
         stored.append_header("etag", etag).unwrap();
     }
-    rescue.expect(&stored);
+    let rescue = OriginRescue::new(&Arc::new(resolver), &connector, &asked, &stored, "terrace");
 
     let origin = async {
         let (mut socket, _) = listener.accept().await.unwrap();
