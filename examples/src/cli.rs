@@ -1,19 +1,39 @@
 //! The part of the command line that all wirings share.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use bytesize::ByteSize;
 use clap::Args;
-use ipnet::IpNet;
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use terrace::proxy::Upstream;
+use terrace::proxy::settings::Network;
+
+use crate::config::Section;
+
+/// A command line, with a section of the configuration file that is its own.
+pub trait Cli: clap::Parser {
+    /// `[tiers]`.
+    type Tiers: Section + DeserializeOwned + Default;
+
+    /// The part that all wirings share.
+    fn proxy(&self) -> &ProxyArgs;
+}
 
 /// Where to listen, where to fetch from, and who may purge.
 #[derive(Debug, Clone, Args)]
 pub struct ProxyArgs {
+    /// A file with settings and rules, in TOML. Options and variables come before what it says
+    #[arg(long, env = "TERRACE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Check the configuration, say what is wrong with it, and end
+    #[arg(long)]
+    pub check_config: bool,
+
     /// Where responses come from. Without it, a demonstration origin runs inside this process
     #[arg(long, env = "TERRACE_UPSTREAM", value_name = "HOST:PORT")]
     pub upstream: Option<Upstream>,
@@ -41,10 +61,9 @@ pub struct ProxyArgs {
         long,
         env = "TERRACE_PURGE_ALLOW",
         value_name = "NETWORK,…",
-        value_delimiter = ',',
-        value_parser = network
+        value_delimiter = ','
     )]
-    pub purge_allow: Vec<IpNet>,
+    pub purge_allow: Vec<Network>,
 
     /// Whoever sends it as `Authorization: Bearer TOKEN` may purge. Others see the command line of a process: prefer the
     /// variable
@@ -58,12 +77,7 @@ pub struct ProxyArgs {
     pub purge_token: Option<SecretString>,
 
     /// Only the token purges, not the address one comes from: for a proxy that stands behind another one on the same machine
-    #[arg(
-        long,
-        env = "TERRACE_PURGE_TOKEN_ONLY",
-        requires = "purge_token",
-        conflicts_with = "purge_allow"
-    )]
+    #[arg(long, env = "TERRACE_PURGE_TOKEN_ONLY")]
     pub purge_token_only: bool,
 
     /// Threads that serve clients, and as many again for the tiers
@@ -71,8 +85,28 @@ pub struct ProxyArgs {
     pub threads: NonZeroUsize,
 
     /// Seconds that SIGTERM leaves for requests being served, and again for writes to the tiers
-    #[arg(long, env = "TERRACE_GRACE", value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env = "TERRACE_GRACE", value_name = "SECONDS", default_value = "10", value_parser = grace)]
     pub grace: u64,
+}
+
+/// Seconds, from 1 to `most`: `90`, or with a unit, `1m 30s`.
+pub fn seconds(text: &str, most: u64) -> Result<u64, String> {
+    let with_unit = || humantime::parse_duration(text).map(|it| it.as_secs());
+    let seconds = text.parse().or_else(|_| with_unit());
+    let seconds = seconds.map_err(|_| {
+        format!("{text:?} is not a number of seconds: write for example 90 or \"1m 30s\"")
+    })?;
+    if (1..=most).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(format!(
+            "{text} is out of bounds: from 1 to {most} seconds are possible"
+        ))
+    }
+}
+
+fn grace(text: &str) -> Result<u64, String> {
+    seconds(text, 3600)
 }
 
 /// A number of bytes as people write it: `64MiB`, `1.5GB`, `4096`. At least `least`.
@@ -84,14 +118,6 @@ pub fn bytes(text: &str, least: u64) -> Result<u64, String> {
         return Err(format!("{text} is too little: at least {least} bytes"));
     }
     Ok(size.as_u64())
-}
-
-/// `10.0.0.0/8`, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| address()).map_err(|_| {
-        format!("{text:?} is neither a network nor an address: write 10.0.0.0/8 or 192.0.2.7")
-    })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape clap wants")]
@@ -108,11 +134,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_and_addresses_are_read() {
-        assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
-        assert_eq!(network("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
-        assert_eq!(network("::1").unwrap().to_string(), "::1/128");
-        assert!(network("10.0.0.0/99").unwrap_err().contains("10.0.0.0/8"));
+    fn seconds_are_read_with_and_without_a_unit() {
+        assert_eq!(seconds("90", 100), Ok(90));
+        assert_eq!(seconds("1m 30s", 100), Ok(90));
+        for wrong in ["", "0", "0s", "101", "soon", "10ms"] {
+            assert!(seconds(wrong, 100).is_err(), "{wrong}");
+        }
     }
 
     #[test]

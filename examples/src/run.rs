@@ -2,12 +2,12 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pingora::prelude::{background_service, http_proxy_service};
 use pingora::server::configuration::ServerConf;
@@ -17,13 +17,16 @@ use terrace::proxy::{Admin, CachingProxy, ProxyConfig, StackService};
 use terrace::{Runtime, Stack, TokioRuntime};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::ProxyArgs;
+use crate::cli::{Cli, ProxyArgs};
+use crate::config::Loaded;
 use crate::origin;
 
 mod addresses;
+mod options;
 mod ready;
 
 use addresses::{Addresses, Origin};
+use options::Ended;
 
 /// What can go wrong before the first request is served.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -39,44 +42,70 @@ pub struct Wiring<F> {
     pub open: F,
 }
 
-/// The `main` of a wiring: reads the command line, serves until a signal comes, and says in one line why if it cannot.
+/// The `main` of a wiring: reads the command line and the file it names, serves until a signal comes, and says in one line
+/// why if it cannot.
 ///
 /// SIGTERM lets requests and writes finish, SIGINT does not; both end with status 0. Whatever prevents
 /// serving ends with status 1.
-pub fn main<A, F, O>(wire: impl FnOnce(A) -> Result<(ProxyArgs, Wiring<F>), BoxError>) -> ExitCode
+pub fn main<A, F, O>(wire: impl FnOnce(A) -> Result<Wiring<F>, BoxError>) -> ExitCode
 where
-    A: Parser,
+    A: Cli,
     F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
     O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
 {
-    let args = match A::try_parse() {
-        Ok(args) => args,
-        Err(error) => {
-            // Help and version, or what is wrong. If nobody can read it, there is nobody to tell.
-            let _ = error.print();
-            return ExitCode::from(u8::from(error.use_stderr()));
-        }
-    };
-    log_to_stderr();
-    match wire(args).and_then(|(proxy, wiring)| serve(&proxy, wiring)) {
+    let started = options::read::<A>().and_then(|(args, loaded)| {
+        log_to_stderr();
+        Ok(start(args, &loaded, wire)?)
+    });
+    match started {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(Ended::Printed(status)) => status,
+        Err(Ended::Error(error)) => {
             eprintln!("terrace: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve<F, O>(args: &ProxyArgs, wiring: Wiring<F>) -> Result<(), BoxError>
+fn start<A, F, O>(
+    args: A,
+    loaded: &Loaded<A::Tiers>,
+    wire: impl FnOnce(A) -> Result<Wiring<F>, BoxError>,
+) -> Result<(), BoxError>
+where
+    A: Cli,
+    F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
+    O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
+{
+    let proxy = args.proxy().clone();
+    if proxy.check_config {
+        // Any origin will do where none is named.
+        let origin = Origin::Demonstration(SocketAddr::from(([127, 0, 0, 1], 9)));
+        options::proxy_config::<A>(&proxy, loaded, &origin)?;
+        wire(args)?;
+        let _ = writeln!(std::io::stdout(), "the configuration is valid");
+        return Ok(());
+    }
+    let wiring = wire(args)?;
+    let addresses = Addresses::claim(&proxy)?;
+    let config = options::proxy_config::<A>(&proxy, loaded, &addresses.origin)?;
+    serve(&proxy, config, addresses, wiring)
+}
+
+fn serve<F, O>(
+    args: &ProxyArgs,
+    config: ProxyConfig,
+    addresses: Addresses,
+    wiring: Wiring<F>,
+) -> Result<(), BoxError>
 where
     F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
     O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
 {
-    let addresses = Addresses::claim(args)?;
     let metrics = record_metrics()?;
     let Wiring { place, open } = wiring;
 
-    let proxy = CachingProxy::new(&STORAGE, proxy_config(args, &addresses)?)?;
+    let proxy = CachingProxy::new(&STORAGE, config)?;
     let insight = proxy.insight();
     let ready = ready::Announcement::new(&addresses, &place);
     let upkeep = metrics.clone();
@@ -113,20 +142,6 @@ where
     addresses.release();
     server.run(RunArgs::default());
     Ok(())
-}
-
-fn proxy_config(args: &ProxyArgs, addresses: &Addresses) -> Result<ProxyConfig, BoxError> {
-    let upstream = match &args.upstream {
-        Some(upstream) => upstream.clone(),
-        None => addresses.origin.to_string().parse()?,
-    };
-    let mut config = ProxyConfig::new(upstream);
-    config.purge.token.clone_from(&args.purge_token);
-    config.purge.allowed.extend(&args.purge_allow);
-    if args.purge_token_only {
-        config.purge.allowed.clear();
-    }
-    Ok(config)
 }
 
 fn server_conf(args: &ProxyArgs) -> ServerConf {

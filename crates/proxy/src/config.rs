@@ -69,6 +69,11 @@ pub struct Freshness {
 
 /// Whether `Cache-Control: no-cache`, `max-age=0` and `Pragma: no-cache` in a request are heeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(
+    feature = "config",
+    derive(serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum ClientDirectives {
     /// They make the cache ask the origin. What RFC 9111 describes.
     #[default]

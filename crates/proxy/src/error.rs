@@ -20,4 +20,12 @@ pub enum ConfigError {
         "the purge token is empty or has characters that cannot be sent in a header: use visible ASCII characters without spaces"
     )]
     Token,
+    /// The file with the token for purging cannot be read.
+    #[error("the purge token's file {} cannot be read: {why}", path.display())]
+    TokenFile {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What the system said.
+        why: String,
+    },
 }

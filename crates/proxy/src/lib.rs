@@ -7,6 +7,7 @@
 //! | give it its tiers, on a runtime of their own | [`StackService`] |
 //! | let operators purge | [`PurgeConfig`] |
 //! | see what happens | [`Admin`], and the tables of headers and metrics in the README |
+//! | read its options from a file | `settings`, with the feature `config` |
 //! | name a URL's cache key from outside | [`cache_key`], [`Scheme`] |
 //!
 //! ```no_run
@@ -48,6 +49,8 @@ mod config;
 mod context;
 mod error;
 mod headers;
+#[cfg(feature = "config")]
+pub mod human;
 mod in_flight;
 mod insight;
 mod key;
@@ -59,6 +62,8 @@ mod request;
 mod rescue;
 mod respond;
 mod service;
+#[cfg(feature = "config")]
+pub mod settings;
 mod status;
 mod upstream;
 mod vary;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use serde::Deserialize;
 use terrace::durable::{DurableTier, GcOptions};
 use terrace::memory::MemoryTier;
 use terrace::object_store::{LocalConfig, ObjectBlob};
@@ -17,7 +18,8 @@ use terrace::sqlite::{Durability, SqliteConfig, SqliteIndex};
 use terrace::{
     Limits, MultiTier, MultiTierBuilder, NoTier, Policy, Runtime, Stack, SystemClock, Tier,
 };
-use terrace_examples::cli::{self, ProxyArgs};
+use terrace_examples::cli::{self, Cli, ProxyArgs};
+use terrace_examples::config::{Section, Setting, Settings};
 use terrace_examples::run::{self, BoxError, Wiring};
 
 type Durable = DurableTier<ObjectBlob, Arc<SqliteIndex>>;
@@ -63,8 +65,40 @@ struct Args {
     durability: Survives,
 
     /// Seconds between two collections of garbage
-    #[arg(long, env = "TERRACE_GC_INTERVAL", value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "TERRACE_GC_INTERVAL", value_name = "SECONDS", default_value = "600", value_parser = gc_interval)]
     gc_interval: u64,
+}
+
+impl Cli for Args {
+    type Tiers = Tiers;
+
+    fn proxy(&self) -> &ProxyArgs {
+        &self.proxy
+    }
+}
+
+/// `[tiers]` of the configuration file: what the options of the same names say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Tiers {
+    data: Option<Setting>,
+    l0_bytes: Option<Setting>,
+    l0_gate: Option<Setting>,
+    no_l0: Option<Setting>,
+    durability: Option<Setting>,
+    gc_interval: Option<Setting>,
+}
+
+impl Section for Tiers {
+    fn settings<'a>(&'a self, settings: &mut Settings<'a>) {
+        settings.set("data", "tiers.data", self.data.as_ref());
+        settings.set("l0_bytes", "tiers.l0_bytes", self.l0_bytes.as_ref());
+        settings.set("l0_gate", "tiers.l0_gate", self.l0_gate.as_ref());
+        settings.set("no_l0", "tiers.no_l0", self.no_l0.as_ref());
+        settings.set("durability", "tiers.durability", self.durability.as_ref());
+        let gc_interval = self.gc_interval.as_ref();
+        settings.set("gc_interval", "tiers.gc_interval", gc_interval);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,10 +126,9 @@ fn main() -> ExitCode {
                 "--l0-gate is more than a quarter of --l0-bytes: L0 would hold next to nothing";
             return Err(message.into());
         }
-        let proxy = args.proxy.clone();
         let place = format!("data {}", args.data.display());
         let open = move |runtime| open(args, runtime);
-        Ok((proxy, Wiring { place, open }))
+        Ok(Wiring { place, open })
     })
 }
 
@@ -205,6 +238,11 @@ async fn forget_expired(index: &SqliteIndex, runtime: &dyn Runtime) -> terrace::
 
 fn l0_bytes(text: &str) -> Result<u64, String> {
     cli::bytes(text, 1 << 20)
+}
+
+fn gc_interval(text: &str) -> Result<u64, String> {
+    const YEAR: u64 = 365 * 24 * 3600;
+    cli::seconds(text, YEAR)
 }
 
 fn l0_gate(text: &str) -> Result<u64, String> {

@@ -1,0 +1,78 @@
+//! Values as people write them in a configuration file, for `#[serde(deserialize_with = "…")]`: durations (`90s`, `1h 30m`),
+//! numbers of bytes (`64MiB`), and lists of which a single element may stand for itself.
+//!
+//! A number without a unit is refused: in one file it would be seconds, in the next one milliseconds.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
+
+/// A duration with units, in a field that may be left out.
+pub fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    from.deserialize_str(Text {
+        parse: |text| humantime::parse_duration(text).ok(),
+        expected: "a duration with a unit, such as \"90s\", \"10m\" or \"1h 30m\"",
+    })
+    .map(Some)
+}
+
+/// A number of bytes with a unit, in a field that may be left out.
+pub fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    from.deserialize_str(Text {
+        parse: |text| Some(text.parse::<ByteSize>().ok()?.as_u64()),
+        expected: "a number of bytes, such as \"64MiB\", \"2GB\" or \"4096B\"",
+    })
+    .map(Some)
+}
+
+/// A list of what can be read from text. `x = "a"` is the same as `x = ["a"]`.
+pub fn list<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    from.deserialize_any(List(PhantomData))
+}
+
+struct Text<T> {
+    parse: fn(&str) -> Option<T>,
+    expected: &'static str,
+}
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+struct List<T>(PhantomData<T>);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for List<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or a list of texts")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
+        Ok(vec![text.parse().map_err(E::custom)?])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(text) = from.next_element::<String>()? {
+            list.push(text.parse().map_err(A::Error::custom)?);
+        }
+        Ok(list)
+    }
+}

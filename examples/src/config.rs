@@ -1,0 +1,140 @@
+//! The configuration file: `--config FILE`.
+//!
+//! What the command line or a variable says comes first, then the file, then the defaults. Values that have an option
+//! become that option's default ([`Settings`]), so that both are read and checked by the same code.
+
+use std::fmt;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use terrace::proxy::settings::{CacheSettings, PurgeSettings};
+
+mod log;
+mod server;
+mod setting;
+mod upstream;
+
+pub use log::LogSection;
+pub use server::ServerSection;
+pub use setting::{Plain, Setting, Settings};
+pub use upstream::UpstreamSection;
+
+/// The file, as it is written. `T` is the section of one wiring, `[tiers]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, bound = "T: DeserializeOwned + Default")]
+#[non_exhaustive]
+pub struct File<T> {
+    /// `[server]`: addresses and threads.
+    pub server: ServerSection,
+    /// `[upstream]`: where responses come from.
+    pub upstream: UpstreamSection,
+    /// `[log]`: what is logged.
+    pub log: LogSection,
+    /// `[cache]`: the options of the cache.
+    pub cache: CacheSettings,
+    /// `[purge]`: who may purge.
+    pub purge: PurgeSettings,
+    /// `[tiers]`: where objects are kept.
+    pub tiers: T,
+}
+
+/// A section whose values are defaults of options.
+pub trait Section {
+    /// Says which option each value is for.
+    fn settings<'a>(&'a self, settings: &mut Settings<'a>);
+}
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// What it says.
+    pub file: File<T>,
+    path: PathBuf,
+    text: String,
+}
+
+impl<T: DeserializeOwned + Default> Loaded<T> {
+    /// Reads the file at `path`; without one, everything is as if the file were empty.
+    pub fn read(path: Option<&Path>) -> Result<Self, FileError> {
+        let path = path.unwrap_or(Path::new(""));
+        let text = if path.as_os_str().is_empty() {
+            String::new()
+        } else {
+            fs::read_to_string(path).map_err(|error| FileError::whole(path, &error))?
+        };
+        match toml::from_str(&text) {
+            Ok(file) => Ok(Self {
+                file,
+                path: path.to_owned(),
+                text,
+            }),
+            Err(error) => Err(FileError::of_toml(path, &text, error)),
+        }
+    }
+
+    /// The line `span` begins in, from 1.
+    pub fn line(&self, span: &Range<usize>) -> usize {
+        line(&self.text, span)
+    }
+
+    /// An error in this file.
+    pub fn error(&self, span: &Range<usize>, what: impl fmt::Display) -> FileError {
+        FileError {
+            path: self.path.clone(),
+            line: Some(self.line(span)),
+            what: what.to_string(),
+        }
+    }
+}
+
+/// What is wrong with the file, on one line.
+///
+/// It does not show the line itself: what stands there may be a secret in the wrong place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileError {
+    path: PathBuf,
+    line: Option<usize>,
+    what: String,
+}
+
+impl FileError {
+    fn whole(path: &Path, what: &dyn fmt::Display) -> Self {
+        Self {
+            path: path.to_owned(),
+            line: None,
+            what: format!("cannot be read: {what}"),
+        }
+    }
+
+    fn of_toml(path: &Path, text: &str, mut error: toml::de::Error) -> Self {
+        let line = error.span().map(|span| line(text, &span));
+        // Otherwise it would show the line.
+        error.set_input(None);
+        let what = error.to_string();
+        Self {
+            path: path.to_owned(),
+            line,
+            what: what.trim_end().replace('\n', ", "),
+        }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+fn line(text: &str, span: &Range<usize>) -> usize {
+    let before = text.as_bytes().iter().take(span.start);
+    before.filter(|&&byte| byte == b'\n').count() + 1
+}

@@ -1,0 +1,97 @@
+//! What was asked for: the command line, over the variables, over the file, over the defaults.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use terrace::proxy::{ProxyConfig, PurgeConfig};
+
+use super::BoxError;
+use super::addresses::Origin;
+use crate::cli::{Cli, ProxyArgs};
+use crate::config::{Loaded, Section as _, Settings};
+
+/// Why nothing is going to be served.
+pub(super) enum Ended {
+    /// Help, the version, or what is wrong with the command line was printed.
+    Printed(ExitCode),
+    /// Something else is wrong.
+    Error(BoxError),
+}
+
+impl From<clap::Error> for Ended {
+    fn from(error: clap::Error) -> Self {
+        // If nobody can read it, there is nobody to tell.
+        let _ = error.print();
+        Self::Printed(ExitCode::from(u8::from(error.use_stderr())))
+    }
+}
+
+impl From<BoxError> for Ended {
+    fn from(error: BoxError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Reads the command line and the file it names.
+pub(super) fn read<A: Cli>() -> Result<(A, Loaded<A::Tiers>), Ended> {
+    // Which file it is has to be known before the rest can be understood.
+    let named = A::command().ignore_errors(true).try_get_matches()?;
+    let (command, loaded) = with_file::<A>(&named)?;
+    let args = A::from_arg_matches_mut(&mut command.try_get_matches()?)?;
+    Ok((args, loaded))
+}
+
+fn with_file<A: Cli>(named: &ArgMatches) -> Result<(Command, Loaded<A::Tiers>), BoxError> {
+    let path = named.try_get_one::<PathBuf>("config")?;
+    let loaded = Loaded::<A::Tiers>::read(path.map(PathBuf::as_path))?;
+    let mut settings = Settings::default();
+    loaded.file.server.settings(&mut settings);
+    loaded.file.upstream.settings(&mut settings);
+    loaded.file.tiers.settings(&mut settings);
+    let command = settings.into_defaults(A::command(), &loaded)?;
+    Ok((command, loaded))
+}
+
+/// How the proxy is to behave. `origin` is where responses come from if nothing is said.
+pub(super) fn proxy_config<A: Cli>(
+    args: &ProxyArgs,
+    loaded: &Loaded<A::Tiers>,
+    origin: &Origin,
+) -> Result<ProxyConfig, BoxError> {
+    let upstream = match &args.upstream {
+        Some(upstream) => upstream.clone(),
+        None => origin.to_string().parse()?,
+    };
+    let mut config = ProxyConfig::new(upstream);
+    loaded.file.cache.apply(&mut config);
+    config.purge = purge_config::<A>(args, loaded)?;
+    config.validate()?;
+    Ok(config)
+}
+
+fn purge_config<A: Cli>(
+    args: &ProxyArgs,
+    loaded: &Loaded<A::Tiers>,
+) -> Result<PurgeConfig, BoxError> {
+    let mut said = loaded.file.purge.clone();
+    said.token_only |= args.purge_token_only;
+    if !args.purge_allow.is_empty() {
+        said.allow.clone_from(&args.purge_allow);
+    }
+    if args.purge_token.is_some() {
+        said.token_file = None;
+    }
+    if said.token_only && !said.allow.is_empty() {
+        let message = "--purge-token-only (`purge.token_only`) and --purge-allow (`purge.allow`) contradict each other";
+        return Err(message.into());
+    }
+    let mut config = PurgeConfig::default();
+    said.apply(&mut config)?;
+    config.token = args.purge_token.clone().or(config.token);
+    if said.token_only && config.token.is_none() {
+        let message = "--purge-token-only (`purge.token_only`) needs a token: set --purge-token, better its variable TERRACE_PURGE_TOKEN, or `purge.token_file`";
+        return Err(message.into());
+    }
+    Ok(config)
+}
