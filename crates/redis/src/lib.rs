@@ -1,0 +1,27 @@
+//! Redis, or Valkey, for [Terrace](https://docs.rs/terrace).
+//!
+//! | you want | read |
+//! |---|---|
+//! | an index store | [`RedisIndex`], which says what a failover may lose |
+//! | to reach one server, a primary behind sentinels, or a cluster, with TLS and a user | [`RedisConfig`] |
+//!
+//! ```
+//! # fn index() -> terrace_core::Result<()> {
+//! use terrace_redis::{RedisConfig, RedisIndex};
+//!
+//! let config = RedisConfig::single("redis://cache.internal:6379");
+//! let index = RedisIndex::new(&config)?;
+//! # let _: &dyn terrace_core::IndexStore = &index;
+//! # Ok(()) }
+//! ```
+
+mod config;
+mod error;
+mod index;
+mod link;
+mod names;
+mod record;
+mod script;
+
+pub use config::RedisConfig;
+pub use index::RedisIndex;
