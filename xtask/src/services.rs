@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 use crate::setup;
-use crate::step::timed;
+use crate::step::{skipped, timed};
 use crate::tools::Tool;
-use crate::workspace::target_dir;
+use crate::workspace::{is_ci, target_dir};
 
 use instance::Instance;
 
@@ -62,6 +62,9 @@ const SERVICES: [Service; 8] = [
     minio::SERVICE,
 ];
 
+/// Those that tests are run against.
+const TESTED: [Service; 4] = [redis::SINGLE, redis::TLS, redis::SENTINEL, redis::CLUSTER];
+
 /// Those that take minutes to get, and so are not among the default ones.
 const ON_REQUEST: [Service; 1] = [ceph::SERVICE];
 
@@ -74,6 +77,42 @@ pub(crate) fn services(args: &[String]) -> Outcome {
         ["status"] => status(&dir),
         [verb @ ("kill" | "pause" | "resume" | "revive"), name] => disturb(&dir, verb, name),
         _ => Err(format!("what about the services?\n\n{HELP}")),
+    }
+}
+
+/// The servers of one run of the tests; stopped when it is dropped.
+pub(crate) struct ForTests {
+    dir: PathBuf,
+    /// What points the tests at them.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+impl ForTests {
+    /// Starts those that are tested against. One that cannot be had is left out, loudly; in an automatic run
+    /// it is an error.
+    pub(crate) fn start() -> Outcome<Self> {
+        let mut running = Self {
+            dir: target_dir().join("services-of-tests"),
+            variables: Vec::new(),
+        };
+        for service in &TESTED {
+            match timed(service.name, || bring_up(&running.dir, service)) {
+                Ok(variables) => running.variables.extend(variables),
+                Err(reason) if is_ci() => return Err(reason),
+                Err(reason) => skipped(&format!("tests against {}", service.name), &reason),
+            }
+        }
+        Ok(running)
+    }
+}
+
+impl Drop for ForTests {
+    fn drop(&mut self) {
+        for service in &TESTED {
+            if let Err(error) = Instance::at(&self.dir, service.name).remove() {
+                eprintln!("xtask: {} may still run: {error}", service.name);
+            }
+        }
     }
 }
 

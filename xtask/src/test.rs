@@ -1,4 +1,7 @@
+use std::env;
+
 use crate::Outcome;
+use crate::services::ForTests;
 use crate::setup;
 use crate::step::step;
 use crate::tools::NGINX;
@@ -9,17 +12,21 @@ Runs every test, end to end ones included.
 
 Sets up as `cargo xtask run` does, and installs a real web server (the distribution's nginx) for the end-to-end tests: where
 it cannot be had, they are left out with a loud reason, or with CI=true it is an error. To use another nginx, name it by
-TERRACE_TEST_NGINX. Builds the embedded proxy in release, then runs
+TERRACE_TEST_NGINX. Gets and starts the servers that adapters are tested against
+(see cargo xtask services), and stops them at the end. Builds the embedded proxy in release, then runs
 `cargo test --workspace --all-targets` and the doc tests.
 
 ARGS go to `cargo test`. With -p, only those packages; with --test, --lib, --doc and their like, only those targets.
 The tests see:
   TERRACE_TEST_NGINX      the web server, where there is one
-  TERRACE_TEST_EMBEDDED   the embedded proxy";
+  TERRACE_TEST_EMBEDDED   the embedded proxy
+  TERRACE_TEST_SERVICES   this program, by which a test starts, kills and revives servers of its own
+  and the variables of each server, as `cargo xtask services up` prints them";
 
 pub(crate) fn test(args: &[String]) -> Outcome {
     setup::build_tools()?;
     let nginx = setup::nginx()?;
+    let servers = names(args, SERVED).then(ForTests::start).transpose()?;
 
     step(
         "build the embedded proxy",
@@ -41,16 +48,35 @@ pub(crate) fn test(args: &[String]) -> Outcome {
         ));
     }
 
+    let this = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
     for Pass { name, args } in passes(args) {
         let mut test = cargo();
         test.arg("test").args(args);
         test.env("TERRACE_TEST_EMBEDDED", &embedded);
+        if let Some(servers) = &servers {
+            test.env("TERRACE_TEST_SERVICES", &this)
+                .envs(servers.variables.iter().cloned());
+        }
         if let Some(nginx) = &nginx {
             test.env(NGINX.variable, nginx);
         }
         step(name, &mut test)?;
     }
     Ok(())
+}
+
+/// The packages whose tests need servers.
+const SERVED: &[&str] = &["terrace-redis"];
+
+/// Whether the tests of one of `packages` are among those that `args` ask for.
+fn names(args: &[String], packages: &[&str]) -> bool {
+    let mut chosen = args
+        .windows(2)
+        .filter(|pair| pair[0] == "-p" || pair[0] == "--package")
+        .map(|pair| pair[1].as_str())
+        .chain(args.iter().filter_map(|arg| arg.strip_prefix("--package=")))
+        .peekable();
+    chosen.peek().is_none() || chosen.any(|package| packages.contains(&package))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -138,6 +164,17 @@ mod tests {
         );
         assert_eq!(lines("--test=e2e"), ["--workspace --test=e2e"]);
         assert_eq!(lines("--package=x --doc"), ["--package=x --doc"]);
+    }
+
+    #[test]
+    fn servers_are_started_for_those_who_need_them() {
+        let needs = |args: &str| {
+            let args: Vec<_> = args.split_whitespace().map(str::to_owned).collect();
+            names(&args, SERVED)
+        };
+        assert!(needs("") && needs("-p terrace-core -p terrace-redis"));
+        assert!(needs("--test conformance") && needs("--package=terrace-redis"));
+        assert!(!needs("-p terrace-core"));
     }
 
     #[test]

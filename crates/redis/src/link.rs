@@ -26,7 +26,7 @@ pub(crate) struct Link {
 }
 
 enum Server {
-    Single(Client),
+    Single(Box<Client>),
     Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
     Cluster(Box<ClusterClient>),
 }
@@ -59,7 +59,7 @@ impl Link {
                     }
                     _ => Client::open(info),
                 };
-                Server::Single(client.map_err(refused)?)
+                Server::Single(Box::new(client.map_err(refused)?))
             }
             Topology::Sentinel { name } => {
                 let client = sentinel(config, name)?.build().map_err(refused)?;
@@ -139,7 +139,7 @@ impl Link {
                 .await
         };
         match &self.server {
-            Server::Single(client) => Ok(Connection::One(to(client.clone()).await?)),
+            Server::Single(client) => Ok(Connection::One(to((**client).clone()).await?)),
             Server::Sentinel(sentinel) => {
                 let client = sentinel.lock().await.async_get_client().await?;
                 Ok(Connection::One(to(client).await?))

@@ -16,6 +16,7 @@
 //! | `durable` | `durable` | `DurableTier<B, I>`: any blob store under any index store | yes |
 //! | `object-store` | `object_store` | `ObjectBlob`: bodies in a directory, or in an object store | yes |
 //! | `sqlite` | `sqlite` | `SqliteIndex`: the index in one file | yes |
+//! | `redis` | `redis` | `RedisIndex`: the index in Redis or Valkey | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
 //!
@@ -154,6 +155,8 @@ pub use terrace_object_store as object_store;
 pub use terrace_pingora as pingora;
 #[cfg(feature = "proxy")]
 pub use terrace_proxy as proxy;
+#[cfg(feature = "redis")]
+pub use terrace_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use terrace_sqlite as sqlite;
 

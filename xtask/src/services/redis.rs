@@ -60,7 +60,8 @@ pub(super) const CLUSTER: Service = Service {
 
 fn single(instance: &mut Instance) -> Outcome {
     let [port] = port::free()?;
-    start(instance, "server", port, "")?;
+    // Otherwise what it has acknowledged may wait for the disk, and is lost when it is killed.
+    start(instance, "server", port, "appendfsync always\n")?;
     publish(instance, &SINGLE, [port])
 }
 
