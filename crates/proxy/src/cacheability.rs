@@ -2,14 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{StatusCode, header};
-use pingora::cache::cache_control::{CacheControl, Cacheable, InterpretCacheControl};
-use pingora::cache::filters::{calculate_expires_header_time, calculate_serve_stale_durations};
-use pingora::cache::{CacheMeta, CacheMetaDefaults, NoCacheReason, RespCacheable};
+use http::{HeaderMap, StatusCode, header};
+use pingora::cache::{CacheMeta, NoCacheReason, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::config::{Freshness, ProxyConfig};
+use crate::config::{ProxyConfig, SetCookie};
+use crate::control::Control;
 use crate::vary;
+
+use lifetime::{Lifetime, StaleWindows};
+pub(crate) use received::Received;
+
+mod lifetime;
+mod received;
 
 const AUTHORIZATION: &str = "authorization";
 
@@ -18,56 +23,11 @@ pub(crate) fn is_of_one_request(reason: &'static str) -> bool {
     reason == AUTHORIZATION || reason == vary::SELECTING_HEADERS
 }
 
-/// What was learnt of a response as it came from the origin, before it was changed for storing. After a 304, of
-/// the 304.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Received {
-    /// When.
-    pub(crate) at: SystemTime,
-    /// How old it was by then.
-    pub(crate) age: Duration,
-    /// When it was made, by the origin's clock.
-    pub(crate) date: SystemTime,
-    /// Whether its end can be told from a cut.
-    pub(crate) is_framed: bool,
-}
-
-impl Received {
-    pub(crate) fn new(response: &ResponseHeader, at: SystemTime) -> Self {
-        let date = date(response).unwrap_or(at);
-        let headers = &response.headers;
-        Self {
-            at,
-            age: age(response).max(apparent_age(at, date)),
-            date,
-            is_framed: headers.contains_key(header::CONTENT_LENGTH)
-                || headers.contains_key(header::TRANSFER_ENCODING)
-                || response.version == http::Version::HTTP_2
-                || has_no_body(response.status),
-        }
-    }
-}
-
-fn has_no_body(status: StatusCode) -> bool {
-    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
-}
-
-/// What an upstream cache says about how long it kept the response. Nothing, if it cannot be understood.
-fn age(response: &ResponseHeader) -> Duration {
-    let age = response.headers.get(header::AGE);
-    let seconds = age.and_then(|age| age.to_str().ok()?.trim().parse::<u32>().ok());
-    Duration::from_secs(seconds.unwrap_or(0).into())
-}
-
-fn date(response: &ResponseHeader) -> Option<SystemTime> {
-    let date = response.headers.get(header::DATE)?.to_str().ok()?;
-    httpdate::parse_http_date(date).ok()
-}
-
-/// Whole seconds, as `Date` has them: the rest of a second is not an age.
-fn apparent_age(at: SystemTime, date: SystemTime) -> Duration {
-    let age = at.duration_since(date).unwrap_or_default();
-    Duration::from_secs(age.as_secs())
+/// What is to become of a response.
+pub(crate) struct Decision {
+    pub(crate) cacheable: RespCacheable,
+    /// Fields that are not stored with it, but which the client gets whose request it answers.
+    pub(crate) withheld: HeaderMap,
 }
 
 /// Whether `response`, the answer to `req`, is stored, and for how long it is good. The reason, if it is not, is the
@@ -77,58 +37,76 @@ pub(crate) fn decide(
     response: &ResponseHeader,
     received: &Received,
     config: &ProxyConfig,
-) -> RespCacheable {
-    match judge(req, response, received, config) {
+) -> Decision {
+    let mut stored = response.clone();
+    let control = Control::of(&response.headers, &config.freshness.targets);
+    let withheld = take_out(&control, &mut stored);
+    let cacheable = match judge(req, stored, &control, received, config) {
         Ok(meta) => RespCacheable::Cacheable(meta),
         Err(reason) => RespCacheable::Uncacheable(NoCacheReason::Custom(reason)),
+    };
+    Decision {
+        cacheable,
+        withheld,
     }
+}
+
+/// What may not be reused without asking goes, with the age, which is said anew on every hit.
+fn take_out(control: &Control, stored: &mut ResponseHeader) -> HeaderMap {
+    let mut withheld = HeaderMap::new();
+    for name in &control.withheld {
+        for value in stored.headers.get_all(name) {
+            withheld.append(name.clone(), value.clone());
+        }
+    }
+    for name in withheld.keys() {
+        stored.remove_header(name);
+    }
+    stored.remove_header(&header::AGE);
+    withheld
 }
 
 fn judge(
     req: &RequestHeader,
-    response: &ResponseHeader,
+    stored: ResponseHeader,
+    control: &Control,
     received: &Received,
     config: &ProxyConfig,
 ) -> Result<CacheMeta, &'static str> {
-    let control = CacheControl::from_resp_headers(response);
-    let control = control.as_ref();
-    permitted(req, response, control)?;
+    permitted(req, &stored, control)?;
     if !received.is_framed {
         return Err("close-delimited");
     }
-    vary::check(&response.headers, req, config.max_vary)?;
-    let fresh_for = fresh_for(response, control, received, &config.freshness)?;
-    let (while_revalidate, if_error) = stale_windows(control, &config.freshness);
-    let is_stale_for_good = received.age >= fresh_for && while_revalidate == 0 && if_error == 0;
-    if is_stale_for_good && !has_validator(response) {
+    vary::check(&stored.headers, req, config.max_vary)?;
+    let lifetime = Lifetime::of(&stored, control, received, &config.freshness);
+    let lifetime = lifetime.ok_or("no-lifetime")?;
+    shareable(&stored, control, lifetime, config.set_cookie)?;
+    let stale = StaleWindows::of(control, &config.freshness);
+    let is_stale = received.age >= lifetime.fresh_for;
+    if is_stale && !stale.is_explicit && !has_validator(&stored) {
         return Err("stale-on-arrival");
     }
 
-    let mut header = response.clone();
-    if let Some(control) = control {
-        control.strip_private_headers(&mut header);
-    }
-    // Said anew on every hit.
-    header.remove_header(&header::AGE);
     let made = before(received.at, received.age);
     // Pingora takes the very moment of expiry for fresh.
-    let fresh_until = if fresh_for.is_zero() {
+    let fresh_until = if lifetime.fresh_for.is_zero() {
         before(made, Duration::from_secs(1))
     } else {
-        made.checked_add(fresh_for).unwrap_or(made)
+        made.checked_add(lifetime.fresh_for).unwrap_or(made)
     };
-    let mut meta = CacheMeta::new(fresh_until, received.at, while_revalidate, if_error, header);
+    let (swr, sie) = (stale.while_revalidate, stale.if_error);
+    let mut meta = CacheMeta::new(fresh_until, received.at, swr, sie, stored);
     if !received.age.is_zero() {
         meta.set_epoch_override(made);
     }
     Ok(meta)
 }
 
-/// RFC 9111, section 3; and prudence where it leaves room.
+/// RFC 9111, section 3.
 fn permitted(
     req: &RequestHeader,
     response: &ResponseHeader,
-    control: Option<&CacheControl>,
+    control: &Control,
 ) -> Result<(), &'static str> {
     const UNSTORABLE: [StatusCode; 3] = [
         StatusCode::PARTIAL_CONTENT,
@@ -138,65 +116,49 @@ fn permitted(
     if response.status.is_informational() || UNSTORABLE.contains(&response.status) {
         return Err("status");
     }
-    if control.is_some_and(CacheControl::no_store) {
+    if control.must_understand {
+        // It stands beside a `no-store` for those who do not know it (RFC 9111, 5.2.2.3).
+        if !is_understood(response.status) {
+            return Err("must-understand");
+        }
+    } else if control.no_store {
         return Err("no-store");
     }
-    if control.is_some_and(CacheControl::private) {
+    if control.private {
         return Err("private");
     }
     let is_authorized = req.headers.contains_key(header::AUTHORIZATION);
-    if is_authorized && !control.is_some_and(CacheControl::allow_caching_authorized_req) {
+    if is_authorized && !control.shares_authorized() {
         return Err(AUTHORIZATION);
-    }
-    // A cookie is made for one client. Whoever wants it shared says so.
-    let sets_cookie = response.headers.contains_key(header::SET_COOKIE);
-    if sets_cookie && !control.is_some_and(CacheControl::public) {
-        return Err("set-cookie");
     }
     Ok(())
 }
 
-/// The lifetime the origin gave the response, counted from when it was made.
-fn fresh_for(
-    response: &ResponseHeader,
-    control: Option<&CacheControl>,
-    received: &Received,
-    freshness: &Freshness,
-) -> Result<Duration, &'static str> {
-    if let Some(explicit) = control.and_then(CacheControl::fresh_duration) {
-        return Ok(explicit);
-    }
-    if let Some(expires) = calculate_expires_header_time(response) {
-        // Both by the origin's clock, which may be wrong.
-        return Ok(expires.duration_since(received.date).unwrap_or_default());
-    }
-    let may_be_assumed = is_cacheable_by_default(response.status)
-        || control.is_some_and(|control| control.is_cacheable() == Cacheable::Yes);
-    let assumed = freshness.default_ttl.filter(|_| may_be_assumed);
-    assumed.ok_or("no-lifetime")
-}
-
-/// RFC 9110, 15.1; without 206, which is not stored.
-fn is_cacheable_by_default(status: StatusCode) -> bool {
+/// The final statuses of RFC 9110 whose caching needs nothing that is not done here.
+fn is_understood(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
-        200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+        200..=205 | 300..=303 | 307 | 308 | 400..=415 | 417 | 421 | 422 | 426 | 500..=505
     )
 }
 
-/// Seconds for which a stale response may be served while it is revalidated, and when the origin fails.
-fn stale_windows(control: Option<&CacheControl>, freshness: &Freshness) -> (u32, u32) {
-    // Pingora reads the two windows without looking at `no-cache`, which forbids both.
-    if control.is_some_and(CacheControl::no_cache) {
-        return (0, 0);
+/// A cookie is made for one client. Whoever wants it shared says how long the response is good (RFC 9111, 7.3), or has to
+/// say more, if the operator wants that.
+fn shareable(
+    response: &ResponseHeader,
+    control: &Control,
+    lifetime: Lifetime,
+    policy: SetCookie,
+) -> Result<(), &'static str> {
+    let is_meant_for_all = match policy {
+        SetCookie::Explicit => lifetime.is_explicit,
+        SetCookie::Public => control.public || control.s_maxage.is_some() || control.is_targeted,
+    };
+    let sets_cookie = response.headers.contains_key(header::SET_COOKIE);
+    if sets_cookie && !is_meant_for_all {
+        return Err("set-cookie");
     }
-    let seconds = |window: Duration| u32::try_from(window.as_secs()).unwrap_or(u32::MAX);
-    let assumed = CacheMetaDefaults::new(
-        |_| None,
-        seconds(freshness.stale_while_revalidate),
-        seconds(freshness.stale_if_error),
-    );
-    calculate_serve_stale_durations(control, &assumed)
+    Ok(())
 }
 
 fn has_validator(response: &ResponseHeader) -> bool {

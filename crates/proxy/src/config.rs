@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretString};
 use terrace_core::{Clock, SystemClock};
@@ -24,8 +26,10 @@ pub struct ProxyConfig {
     pub upstream: Upstream,
     /// What the cache is called in `Cache-Status` and `Via`. Default: `terrace`.
     pub name: String,
-    /// What is assumed where the origin says nothing.
+    /// For how long responses are good.
     pub freshness: Freshness,
+    /// When a response that sets a cookie is stored. Default: [`SetCookie::Explicit`].
+    pub set_cookie: SetCookie,
     /// Whether a client may demand that the origin be asked. Default: [`ClientDirectives::Honour`].
     pub client_directives: ClientDirectives,
     /// How long one request may fetch what others wait for, before one of them is sent to the origin, too. The
@@ -53,21 +57,54 @@ pub struct ProxyConfig {
     pub clock: Arc<dyn Clock>,
 }
 
-/// What is assumed where the origin's `Cache-Control` and `Expires` say nothing.
+/// For how long responses are good, where the origin's `Cache-Control` and `Expires` do not say; and where
+/// it says it.
+///
+/// Lifetimes of a response, the first that there is: the origin's, [`by_status`](Self::by_status), the guess from
+/// `Last-Modified`, [`default_ttl`](Self::default_ttl). The latter two are for statuses that may be cached without a
+/// lifetime (200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501), and for responses that are `public`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Freshness {
-    /// How long a response is fresh that has no explicit lifetime and a status that may be cached without one (200,
-    /// 203, 204, 300, 301, 308, 404, 405, 410, 414, 501). Default: `None`, it is not stored.
+    /// Fields that are read instead of `Cache-Control` and `Expires` if they are there and valid, the first before
+    /// the others (RFC 9213). Default: `Terrace-CDN-Cache-Control`, `CDN-Cache-Control`.
+    pub targets: Vec<HeaderName>,
+    /// For negative and other answers that have no lifetime: how long they are good, by status. It is the operator's
+    /// word, so any final status can be named, but 206 and 304. Default: none.
+    pub by_status: BTreeMap<u16, Duration>,
+    /// How much of the time for which a response had not changed when it was made it is taken to stay as it is, in percent
+    /// (RFC 9111, 4.2.2). 0: nothing is guessed. Default: 10.
+    pub heuristic_percent: u8,
+    /// The longest lifetime that is guessed. Default: one day.
+    pub heuristic_max: Duration,
+    /// How long a response is fresh about which nothing else is known. Default: `None`, it is not stored.
     pub default_ttl: Option<Duration>,
-    /// How long a stale response is served while it is revalidated in the background. Whole seconds.
-    /// Default: none.
+    /// How long a stale response is served while it is revalidated in the background, where the origin does not say.
+    /// Whole seconds. Default: none.
     pub stale_while_revalidate: Duration,
-    /// How long a stale response is served because the origin fails. Whole seconds. Default: none.
+    /// How long a stale response is served because the origin cannot be reached or answers 500, 502, 503 or 504, where
+    /// the origin does not say, and does not forbid it. Whole seconds. Default: one hour.
     pub stale_if_error: Duration,
 }
 
-/// Whether `Cache-Control: no-cache`, `max-age=0` and `Pragma: no-cache` in a request are heeded.
+/// When a response with `Set-Cookie` is stored, cookie and all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(
+    feature = "config",
+    derive(serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum SetCookie {
+    /// If the origin says how long it is good. What RFC 9111, 7.3 describes.
+    #[default]
+    Explicit,
+    /// If the origin says besides that it is for everyone: by `public`, `s-maxage` or a targeted field. For origins that
+    /// put cookies of sessions on whatever they answer.
+    Public,
+}
+
+/// Whether `Cache-Control: no-cache`, `max-age`, `min-fresh` and `max-stale`, and `Pragma: no-cache`, in a request are
+/// heeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(
     feature = "config",
@@ -103,6 +140,7 @@ impl ProxyConfig {
             upstream,
             name: "terrace".to_owned(),
             freshness: Freshness::default(),
+            set_cookie: SetCookie::default(),
             client_directives: ClientDirectives::default(),
             lock_age: Duration::from_secs(15),
             lock_wait: Duration::from_secs(30),
@@ -131,6 +169,7 @@ impl ProxyConfig {
         not_zero("max_ranges", self.max_ranges > 0)?;
         not_zero("max_vary", self.max_vary > 0)?;
         not_zero("remembered_uncacheable", self.remembered_uncacheable > 0)?;
+        self.freshness.validate()?;
         self.upstream.validate()?;
         self.purge.validate()
     }
@@ -139,10 +178,25 @@ impl ProxyConfig {
 impl Default for Freshness {
     fn default() -> Self {
         Self {
+            targets: ["terrace-cdn-cache-control", "cdn-cache-control"]
+                .map(HeaderName::from_static)
+                .into(),
+            by_status: BTreeMap::new(),
+            heuristic_percent: 10,
+            heuristic_max: Duration::from_hours(24),
             default_ttl: None,
             stale_while_revalidate: Duration::ZERO,
-            stale_if_error: Duration::ZERO,
+            stale_if_error: Duration::from_hours(1),
         }
+    }
+}
+
+impl Freshness {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let is_storable =
+            |status: &u16| matches!(status, 200..=599) && ![206, 304].contains(status);
+        let odd = self.by_status.keys().find(|status| !is_storable(status));
+        odd.map_or(Ok(()), |status| Err(ConfigError::Status(*status)))
     }
 }
 
@@ -202,7 +256,10 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_by_name() {
         type Break = fn(&mut ProxyConfig);
-        let broken: [(&str, Break); 8] = [
+        let broken: [(&str, Break); 9] = [
+            ("304", |c| {
+                c.freshness.by_status = [(304, Duration::from_secs(1))].into();
+            }),
             ("lock_age", |c| c.lock_age = Duration::ZERO),
             ("lock_wait", |c| c.lock_wait = Duration::ZERO),
             ("send_timeout", |c| c.send_timeout = Duration::ZERO),

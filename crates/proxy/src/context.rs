@@ -1,11 +1,14 @@
+use std::time::SystemTime;
+
+use http::HeaderMap;
 use pingora::cache::CacheKey;
 use terrace_pingora::RequestSlot;
 use tokio::time::Instant;
 
 use crate::cacheability::Received;
+use crate::control::demands::Demands;
 use crate::in_flight::Flight;
 use crate::key::Scheme;
-use crate::request::Demands;
 use crate::status::{Forward, Report, Served};
 
 /// What one request remembers from callback to callback.
@@ -18,8 +21,12 @@ pub struct RequestContext {
     pub(crate) slot: Option<RequestSlot>,
     /// Why the request goes to the origin, if it does.
     pub(crate) forward: Forward,
+    /// When the origin was asked.
+    pub(crate) asked: Option<SystemTime>,
     /// What the origin answered.
     pub(crate) received: Option<Received>,
+    /// Fields of its answer that are for this client only.
+    pub(crate) withheld: HeaderMap,
     pub(crate) upstream_status: Option<u16>,
     /// Connections that were tried.
     pub(crate) attempts: usize,
@@ -45,7 +52,9 @@ impl RequestContext {
             key: None,
             slot: None,
             forward: Forward::Bypass,
+            asked: None,
             received: None,
+            withheld: HeaderMap::new(),
             upstream_status: None,
             attempts: 0,
             failed_connects: 0,

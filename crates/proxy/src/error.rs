@@ -15,6 +15,11 @@ pub enum ConfigError {
     /// Something that must not be zero is.
     #[error("`{0}` is zero: it must be at least 1 (durations: at least one millisecond)")]
     Zero(&'static str),
+    /// A lifetime is configured for a status that cannot be stored.
+    #[error(
+        "no lifetime can be configured for the status {0}: name final statuses, from 200 to 599, but neither 206 nor 304"
+    )]
+    Status(u16),
     /// The token for purging cannot be sent in a header.
     #[error(
         "the purge token is empty or has characters that cannot be sent in a header: use visible ASCII characters without spaces"

@@ -3,12 +3,14 @@
 //!
 //! A number without a unit is refused: in one file it would be seconds, in the next one milliseconds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 /// A duration with units, in a field that may be left out.
@@ -18,6 +20,22 @@ pub fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, 
         expected: "a duration with a unit, such as \"90s\", \"10m\" or \"1h 30m\"",
     })
     .map(Some)
+}
+
+/// Durations by status codes: `{ 404 = "10s" }`.
+pub fn by_status<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u16, Duration>, D::Error> {
+    #[derive(Deserialize)]
+    struct Lifetime(#[serde(deserialize_with = "duration")] Option<Duration>);
+
+    let said = BTreeMap::<String, Lifetime>::deserialize(from)?;
+    let read = |(status, Lifetime(lifetime)): (String, Lifetime)| {
+        let odd = || D::Error::invalid_value(Unexpected::Str(&status), &"a status such as 404");
+        Ok((
+            status.parse().map_err(|_| odd())?,
+            lifetime.unwrap_or_default(),
+        ))
+    };
+    said.into_iter().map(read).collect()
 }
 
 /// A number of bytes with a unit, in a field that may be left out.

@@ -47,6 +47,8 @@ mod admin;
 mod cacheability;
 mod config;
 mod context;
+mod control;
+mod date;
 mod error;
 mod headers;
 #[cfg(feature = "config")]
@@ -69,7 +71,7 @@ mod upstream;
 mod vary;
 
 pub use admin::Admin;
-pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig};
+pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig, SetCookie};
 pub use context::RequestContext;
 pub use error::ConfigError;
 pub use in_flight::InFlight;
@@ -80,5 +82,6 @@ pub use service::StackService;
 pub use upstream::Upstream;
 
 // They stand in the configuration.
+pub use http::HeaderName;
 pub use ipnet::IpNet;
 pub use secrecy::SecretString;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use http::{StatusCode, Version, header};
 use pingora::cache::key::HashBinary;
 use pingora::cache::lock::CacheKeyLockImpl;
-use pingora::cache::predictor::{CacheablePredictor, Predictor};
+use pingora::cache::predictor::Predictor;
 use pingora::cache::{CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable};
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -14,7 +14,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use terrace_pingora::{CollapseLock, TerraceStorage};
 
-use crate::cacheability::{self, Received};
+use crate::cacheability;
 use crate::config::ProxyConfig;
 use crate::context::RequestContext;
 use crate::error::ConfigError;
@@ -23,16 +23,17 @@ use crate::in_flight::InFlight;
 use crate::insight::Insight;
 use crate::metrics::{self, Metrics};
 use crate::respond::Text;
-use crate::status::Forward;
 use crate::upstream::Resolver;
 use crate::{range, vary};
 
 use forward::miss;
+use stored::give_withheld;
 
 mod ending;
 mod forward;
 mod outcome;
 mod receive;
+mod stored;
 
 const SHARDS: usize = 16;
 /// The most addresses of the upstream one request tries to connect to.
@@ -130,14 +131,7 @@ impl ProxyHttp for CachingProxy {
         ctx: &mut Self::CTX,
     ) -> Result<Option<ForcedFreshness>> {
         self.offer_rescue(session.req_header(), meta.response_header(), handler);
-        let is_unwanted = is_fresh && ctx.demands.revalidate;
-        ctx.forward = match (is_fresh, is_unwanted) {
-            (false, _) => Forward::Stale,
-            (true, true) => Forward::Request,
-            // If it is a response on its way: this is what it is on its way for.
-            (true, false) => miss(session),
-        };
-        Ok(is_unwanted.then_some(ForcedFreshness::ForceExpired))
+        Ok(self.judge_found(session, meta, is_fresh, ctx))
     }
 
     async fn proxy_upstream_filter(
@@ -183,8 +177,9 @@ impl ProxyHttp for CachingProxy {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        _: &mut Self::CTX,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
+        self.note_asked(request, ctx);
         // Pingora has taken out what concerned the client's connection.
         let received_as = session.req_header().version;
         headers::append_request_via(request, received_as, &self.config.name)
@@ -196,8 +191,7 @@ impl ProxyHttp for CachingProxy {
         response: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        ctx.received = Some(Received::new(response, self.now()));
-        ctx.upstream_status = Some(response.status.as_u16());
+        self.note_received(response, ctx);
         headers::strip_response(response);
         Ok(())
     }
@@ -208,20 +202,7 @@ impl ProxyHttp for CachingProxy {
         response: &ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<RespCacheable> {
-        let received = ctx
-            .received
-            .unwrap_or_else(|| Received::new(response, self.now()));
-        let decision =
-            cacheability::decide(session.req_header(), response, &received, &self.config);
-        if let Some(key) = session.cache.maybe_cache_key() {
-            match &decision {
-                RespCacheable::Cacheable(_) => self.uncacheable.mark_cacheable(key),
-                RespCacheable::Uncacheable(reason) => {
-                    self.uncacheable.mark_uncacheable(key, *reason).is_some()
-                }
-            };
-        }
-        Ok(decision)
+        Ok(self.judge_received(session, response, ctx))
     }
 
     fn cache_vary_filter(
@@ -244,18 +225,11 @@ impl ProxyHttp for CachingProxy {
 
     fn should_serve_stale(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         ctx: &mut Self::CTX,
         error: Option<&Error>,
     ) -> bool {
-        if let Some(ErrorType::HTTPStatus(code)) = error.map(Error::etype) {
-            ctx.upstream_status = Some(*code);
-        }
-        // Whether what is stored may be served stale at all was found out by now.
-        match error {
-            None => self.background.count() < self.config.max_background,
-            Some(error) => *error.esource() == ErrorSource::Upstream,
-        }
+        self.serves_stale(session, error, ctx)
     }
 
     async fn response_filter(
@@ -267,6 +241,7 @@ impl ProxyHttp for CachingProxy {
         if response.status.is_informational() {
             return Ok(());
         }
+        give_withheld(session, response, ctx)?;
         let report = outcome::of(session, ctx);
         response.append_header("cache-status", self.cache_status(&report))?;
         response.append_header(

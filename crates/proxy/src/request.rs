@@ -1,7 +1,6 @@
 //! What a request is, before the cache is asked.
 
 use http::{Version, header};
-use pingora::cache::cache_control::CacheControl;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::authority::{RawTargetAuthority, raw_target_authority};
 
@@ -85,39 +84,6 @@ fn to_origin_form(req: &mut RequestHeader) -> Result<Option<Scheme>, Refusal> {
     Ok(Some(scheme))
 }
 
-/// What a client demands of the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Demands {
-    /// Nothing of this exchange may be stored.
-    pub(crate) no_store: bool,
-    /// The origin is to be asked, whatever is stored.
-    pub(crate) revalidate: bool,
-    /// The origin is not to be asked.
-    pub(crate) only_if_cached: bool,
-}
-
-impl Demands {
-    pub(crate) fn of(req: &RequestHeader) -> Self {
-        let Some(control) = CacheControl::from_req_headers(req) else {
-            return Self {
-                revalidate: has_pragma_no_cache(req),
-                ..Self::default()
-            };
-        };
-        Self {
-            no_store: control.no_store(),
-            revalidate: control.no_cache() || matches!(control.max_age(), Ok(Some(0))),
-            only_if_cached: control.only_if_cached(),
-        }
-    }
-}
-
-/// `Pragma` counts only where there is no `Cache-Control` (RFC 9111, 5.4).
-fn has_pragma_no_cache(req: &RequestHeader) -> bool {
-    let values = req.headers.get_all(header::PRAGMA);
-    headers::tokens(values.iter()).any(|token| token.eq_ignore_ascii_case(b"no-cache"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,21 +146,5 @@ mod tests {
         assert_eq!(normalised(&mut req), Err(Refusal::Loop));
         let others = normalise(&mut req, "other", &Upstream::new("origin", 9000));
         assert_eq!(others, Ok(None));
-    }
-
-    #[test]
-    fn demands_are_read() {
-        let demands = |name, value| Demands::of(&request("/", &[(name, value)]));
-        assert!(demands("cache-control", "no-cache").revalidate);
-        assert!(demands("cache-control", "max-age=0").revalidate);
-        assert!(demands("pragma", "no-cache").revalidate);
-        assert!(demands("cache-control", "no-store").no_store);
-        assert!(demands("cache-control", "only-if-cached").only_if_cached);
-        assert_eq!(demands("cache-control", "max-age=5"), Demands::default());
-        let both = request(
-            "/",
-            &[("pragma", "no-cache"), ("cache-control", "max-age=5")],
-        );
-        assert_eq!(Demands::of(&both), Demands::default());
     }
 }

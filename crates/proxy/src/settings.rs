@@ -1,5 +1,6 @@
 //! What a configuration file says of a [`ProxyConfig`].
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::config::{ClientDirectives, ProxyConfig, PurgeConfig};
+use crate::config::{ClientDirectives, ProxyConfig, PurgeConfig, SetCookie};
 use crate::error::ConfigError;
 use crate::human;
 
@@ -27,6 +28,16 @@ pub struct CacheSettings {
     /// [`Freshness::stale_if_error`](crate::Freshness::stale_if_error).
     #[serde(deserialize_with = "human::duration")]
     pub stale_if_error: Option<Duration>,
+    /// [`Freshness::by_status`](crate::Freshness::by_status): `{ 404 = "10s", 410 = "1m" }`.
+    #[serde(deserialize_with = "human::by_status")]
+    pub lifetimes: BTreeMap<u16, Duration>,
+    /// [`Freshness::heuristic_percent`](crate::Freshness::heuristic_percent).
+    pub heuristic_percent: Option<u8>,
+    /// [`Freshness::heuristic_max`](crate::Freshness::heuristic_max).
+    #[serde(deserialize_with = "human::duration")]
+    pub heuristic_max: Option<Duration>,
+    /// [`ProxyConfig::set_cookie`].
+    pub set_cookie: Option<SetCookie>,
     /// [`ProxyConfig::client_directives`].
     pub client_directives: Option<ClientDirectives>,
     /// [`ProxyConfig::lock_age`].
@@ -58,6 +69,13 @@ impl CacheSettings {
             self.stale_while_revalidate.as_ref(),
         );
         set(&mut freshness.stale_if_error, self.stale_if_error.as_ref());
+        freshness.by_status.extend(&self.lifetimes);
+        set(
+            &mut freshness.heuristic_percent,
+            self.heuristic_percent.as_ref(),
+        );
+        set(&mut freshness.heuristic_max, self.heuristic_max.as_ref());
+        set(&mut config.set_cookie, self.set_cookie.as_ref());
         set(&mut config.name, self.name.as_ref());
         set(
             &mut config.client_directives,

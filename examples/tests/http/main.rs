@@ -11,7 +11,14 @@ mod proxy;
 mod wire;
 
 mod age;
+mod directives;
+mod freshness;
+mod requests;
+mod stale;
+mod status;
+mod targeted;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,7 +30,15 @@ use play::Stage;
 
 /// A topic is a file; it is the first part of its cases' names.
 fn topics() -> Vec<(&'static str, Vec<Case>)> {
-    vec![("age", age::cases())]
+    vec![
+        ("age", age::cases()),
+        ("freshness", freshness::cases()),
+        ("directives", directives::cases()),
+        ("targeted", targeted::cases()),
+        ("status", status::cases()),
+        ("requests", requests::cases()),
+        ("stale", stale::cases()),
+    ]
 }
 
 fn main() -> ExitCode {
@@ -48,6 +63,10 @@ fn main() -> ExitCode {
             trials.push(trial);
         }
     }
+    trials.push(Trial::test(
+        "docs/http.md names the sections of the cases",
+        || sections_told().map_err(Failed::from),
+    ));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if conclusion.has_failed()
         && let Some(stage) = &stage
@@ -56,4 +75,23 @@ fn main() -> ExitCode {
     }
     drop(stage);
     conclusion.exit_code()
+}
+
+/// The sections in the tables of `docs/http.md` are those of the cases.
+fn sections_told() -> Result<(), String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/http.md");
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| "));
+    let cells = cells.filter_map(|line| line.split(" | ").next());
+    let is_section = |cell: &&str| cell.starts_with(|first: char| first.is_ascii_digit());
+    let told: BTreeSet<&str> = cells.filter(is_section).collect();
+    let cases = topics().into_iter().flat_map(|(_, cases)| cases);
+    let tested: BTreeSet<&str> = cases.map(|case| case.section).collect();
+    let odd: Vec<_> = told.symmetric_difference(&tested).collect();
+    if odd.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{odd:?}: either in the tables of docs/http.md or in a case, not in both"
+    ))
 }

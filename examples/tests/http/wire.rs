@@ -1,5 +1,6 @@
 //! HTTP/1.1 messages as they are on the wire: nothing is normalised, added or forgiven.
 
+use std::fmt;
 use std::io;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -11,7 +12,7 @@ const MAX_BODY: usize = 1 << 20;
 pub(crate) type Headers = Vec<(String, String)>;
 
 /// A request or a response.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Message {
     /// The request line or the status line.
     pub(crate) start: String,
@@ -47,6 +48,16 @@ impl Message {
     fn is_chunked(&self) -> bool {
         self.header("transfer-encoding")
             .is_some_and(|it| it.eq_ignore_ascii_case("chunked"))
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.start)?;
+        for (name, value) in &self.headers {
+            writeln!(f, "  {name}: {value}")?;
+        }
+        writeln!(f, "  {:?}", self.text())
     }
 }
 

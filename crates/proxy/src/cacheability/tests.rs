@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// 1 January 2030.
@@ -33,9 +35,20 @@ fn judged(
     status: u16,
     headers: &[(&'static str, &str)],
 ) -> Result<CacheMeta, &'static str> {
-    let response = response(status, headers);
-    let received = Received::new(&response, at(NOW));
-    judge(&request(req), &response, &received, &config())
+    judged_by(&config(), req, &response(status, headers))
+}
+
+fn judged_by(
+    config: &ProxyConfig,
+    req: &[(&'static str, &str)],
+    response: &ResponseHeader,
+) -> Result<CacheMeta, &'static str> {
+    let received = Received::new(response, at(NOW), at(NOW));
+    match decide(&request(req), response, &received, config).cacheable {
+        RespCacheable::Cacheable(meta) => Ok(meta),
+        RespCacheable::Uncacheable(NoCacheReason::Custom(reason)) => Err(reason),
+        RespCacheable::Uncacheable(reason) => panic!("{reason:?}"),
+    }
 }
 
 fn cached(headers: &[(&'static str, &str)]) -> Result<CacheMeta, &'static str> {
@@ -98,8 +111,20 @@ fn what_is_made_for_one_client_needs_a_permission() {
     assert!(answer("public, max-age=60").is_ok());
     assert!(answer("s-maxage=60").is_ok());
     let cookie = |control| cached(&[("cache-control", control), ("set-cookie", "a=b")]);
+    assert!(cookie("max-age=60").is_ok());
+    let modified = httpdate::fmt_http_date(at(NOW - 1000));
+    let guessed = [("last-modified", modified.as_str()), ("set-cookie", "a=b")];
+    assert_eq!(reason(cached(&guessed)), "set-cookie");
+    let mut strict = config();
+    strict.set_cookie = SetCookie::Public;
+    let cookie = |control| {
+        let response = response(200, &[("cache-control", control), ("set-cookie", "a=b")]);
+        judged_by(&strict, &[], &response)
+    };
     assert_eq!(reason(cookie("max-age=60")), "set-cookie");
     assert!(cookie("public, max-age=60").is_ok());
+    assert!(cookie("s-maxage=60").is_ok());
+    assert!(cookie("max-age=60, private=\"set-cookie\"").is_ok());
 }
 
 #[test]
@@ -120,8 +145,7 @@ fn statuses_that_are_not_a_whole_answer_are_not_stored() {
 fn a_body_whose_end_cannot_be_told_from_a_cut_is_not_stored() {
     let mut response = response(200, &[("cache-control", "max-age=60")]);
     response.remove_header("content-length");
-    let received = Received::new(&response, at(NOW));
-    let answer = judge(&request(&[]), &response, &received, &config());
+    let answer = judged_by(&config(), &[], &response);
     assert_eq!(reason(answer), "close-delimited");
 }
 
@@ -151,11 +175,7 @@ fn no_cache_closes_the_stale_windows() {
 fn the_default_lifetime_is_for_statuses_that_allow_it() {
     let mut config = config();
     config.freshness.default_ttl = Some(Duration::from_secs(5));
-    let judged = |status| {
-        let response = response(status, &[]);
-        let received = Received::new(&response, at(NOW));
-        judge(&request(&[]), &response, &received, &config)
-    };
+    let judged = |status| judged_by(&config, &[], &response(status, &[]));
     assert_eq!(judged(404).unwrap().fresh_until(), at(NOW + 5));
     assert_eq!(reason(judged(403)), "no-lifetime");
     assert_eq!(reason(judged(500)), "no-lifetime");
@@ -171,4 +191,80 @@ fn stored_headers_are_without_age_and_without_private_fields() {
     let meta = meta.unwrap();
     assert!(!meta.headers().contains_key("x-secret"));
     assert!(!meta.headers().contains_key("age"));
+}
+
+#[test]
+fn what_changed_long_ago_is_taken_to_stay() {
+    let ago = |seconds| httpdate::fmt_http_date(at(NOW - seconds));
+    let modified = |seconds, more: &[(&'static str, &'static str)]| {
+        let mut headers = vec![("last-modified", ago(seconds))];
+        headers.extend(
+            more.iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        cached(&headers)
+    };
+    assert_eq!(modified(1000, &[]).unwrap().fresh_until(), at(NOW + 100));
+    assert_eq!(
+        modified(1 << 30, &[]).unwrap().fresh_until(),
+        at(NOW + 86_400)
+    );
+    assert_eq!(reason(modified(0, &[])), "no-lifetime");
+    assert_eq!(
+        reason(modified(1000, &[("pragma", "no-cache")])),
+        "no-lifetime"
+    );
+    let of_no_use = modified(1000, &[("expires", "0")]).unwrap();
+    assert!(!of_no_use.is_fresh(at(NOW)));
+}
+
+#[test]
+fn the_operator_names_lifetimes_by_status() {
+    let mut config = config();
+    config.freshness.by_status = BTreeMap::from([(404, Duration::from_secs(7))]);
+    let judged = |status, headers: &[(&'static str, &str)]| {
+        judged_by(&config, &[], &response(status, headers)).map(|meta| meta.fresh_until())
+    };
+    assert_eq!(judged(404, &[]), Ok(at(NOW + 7)));
+    assert_eq!(
+        judged(404, &[("cache-control", "max-age=9")]),
+        Ok(at(NOW + 9))
+    );
+    assert_eq!(
+        judged(404, &[("cache-control", "no-store")]),
+        Err("no-store")
+    );
+    assert_eq!(judged(410, &[]), Err("no-lifetime"));
+}
+
+#[test]
+fn an_answer_is_as_old_as_it_took_to_come() {
+    let response = response(200, &[("age", "10, 90")]);
+    let received = Received::new(&response, at(NOW - 5), at(NOW));
+    assert_eq!(received.age, Duration::from_secs(15));
+}
+
+#[test]
+fn what_is_withheld_goes_to_its_client_and_not_into_the_store() {
+    let response = response(
+        200,
+        &[
+            ("cache-control", "max-age=60, no-cache=\"a\", private=\"b\""),
+            ("a", "1"),
+            ("a", "2"),
+            ("b", "3"),
+        ],
+    );
+    let received = Received::new(&response, at(NOW), at(NOW));
+    let decision = decide(&request(&[]), &response, &received, &config());
+    assert_eq!(decision.withheld.get_all("a").iter().count(), 2);
+    assert_eq!(decision.withheld["b"], "3");
+    let RespCacheable::Cacheable(meta) = decision.cacheable else {
+        panic!("it can be stored");
+    };
+    assert!(!meta.headers().contains_key("a") && !meta.headers().contains_key("b"));
 }

@@ -10,7 +10,7 @@ use terrace_pingora::RequestSlot;
 use terrace_tiers::Source;
 
 use crate::context::RequestContext;
-use crate::status::{Report, Served};
+use crate::status::{Forward, Report, Served};
 
 /// How the response came about whose header is about to be sent.
 pub(super) fn of(session: &Session, ctx: &RequestContext) -> Report {
@@ -21,7 +21,10 @@ pub(super) fn of(session: &Session, ctx: &RequestContext) -> Report {
     let is_collapsed = source == Some(Source::Filling) || cache.lock_duration().is_some();
     let served = match cache.phase() {
         CachePhase::Hit if is_collapsed => Served::Collapsed,
-        CachePhase::Hit => Served::Hit { stale: false },
+        CachePhase::Hit => Served::Hit {
+            // A client that bears it got it.
+            stale: ctx.forward == Forward::Stale,
+        },
         CachePhase::StaleUpdating => Served::Hit { stale: true },
         CachePhase::Stale => Served::StaleOnError,
         CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_) => Served::Revalidated,

@@ -13,9 +13,10 @@ use super::CachingProxy;
 use super::forward::passes_by;
 use crate::config::{ClientDirectives, ProxyConfig};
 use crate::context::RequestContext;
+use crate::control::demands::Demands;
 use crate::key::{self, Scheme};
 use crate::purge;
-use crate::request::{self, Demands, Refusal};
+use crate::request::{self, Refusal};
 use crate::respond::Text;
 use crate::status::Forward;
 
@@ -48,7 +49,9 @@ impl CachingProxy {
             self.purge(scheme, session, ctx).await?;
             return Ok(true);
         }
-        ctx.demands = self.demands(session.req_header());
+        if ctx.background.is_none() {
+            ctx.demands = self.demands(session.req_header());
+        }
         Ok(false)
     }
 
@@ -60,7 +63,7 @@ impl CachingProxy {
         }
         let mut key = key::of(ctx.scheme, session.req_header());
         let is_background = ctx.background.is_some();
-        let goes_to_origin = is_background || ctx.demands.revalidate;
+        let goes_to_origin = is_background || ctx.demands.are_about_freshness();
         let intent = if goes_to_origin {
             Intent::Revalidate
         } else {
@@ -89,11 +92,11 @@ impl CachingProxy {
     }
 
     fn demands(&self, req: &RequestHeader) -> Demands {
-        let mut demands = Demands::of(req);
-        if self.config.client_directives == ClientDirectives::Ignore {
-            demands.revalidate = false;
+        let demands = Demands::of(req);
+        match self.config.client_directives {
+            ClientDirectives::Honour => demands,
+            ClientDirectives::Ignore => demands.without_freshness(),
         }
-        demands
     }
 
     async fn purge(
