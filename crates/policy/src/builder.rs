@@ -2,7 +2,7 @@ use terrace_core::Level;
 
 use crate::admission::AdmissionRule;
 use crate::error::PolicyError;
-use crate::policy::{MAX_INLINE_BYTES, Policy};
+use crate::policy::Policy;
 use crate::promotion::Promotion;
 
 /// Builds a [`Policy`] from the defaults. What contradicts itself is refused by
@@ -67,13 +67,6 @@ impl PolicyBuilder {
         self.note(added)
     }
 
-    /// Bodies of up to this many bytes are stored in the manifest itself. At most
-    /// [`MAX_INLINE_BYTES`]; 0 sends all but empty bodies to the blob store.
-    pub fn inline_max(mut self, bytes: u64) -> Self {
-        self.policy.inline_max = bytes;
-        self
-    }
-
     /// Whether a fill is finished only when the durable tier has committed it.
     pub fn durable_before_finish(mut self, yes: bool) -> Self {
         self.policy.durable_before_finish = yes;
@@ -96,11 +89,6 @@ impl PolicyBuilder {
                     lower_bytes: policy.gate(lower),
                 });
             }
-        }
-        if policy.inline_max > MAX_INLINE_BYTES {
-            return Err(PolicyError::InlineTooLarge {
-                bytes: policy.inline_max,
-            });
         }
         Ok(policy)
     }

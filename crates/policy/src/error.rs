@@ -3,7 +3,6 @@ use std::num::NonZeroU32;
 use terrace_core::Level;
 
 use crate::frequency::Frequency;
-use crate::policy::MAX_INLINE_BYTES;
 
 /// Why a policy was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,16 +47,6 @@ pub enum PolicyError {
         to: Level,
         /// The hits asked for.
         hits: NonZeroU32,
-    },
-    /// Inline bodies would leave a manifest no room for its other parts.
-    #[error(
-        "inline_max is {bytes} bytes, but a manifest has room for {max}: use at most that; larger \
-         bodies belong in the blob store",
-        max = MAX_INLINE_BYTES
-    )]
-    InlineTooLarge {
-        /// The bound asked for, in bytes.
-        bytes: u64,
     },
     /// A minimum freshness of nothing, which every object has.
     #[error(

@@ -40,5 +40,5 @@ pub use admission::{Admission, AdmissionRule, Candidate, Refusal};
 pub use builder::PolicyBuilder;
 pub use error::PolicyError;
 pub use frequency::Frequency;
-pub use policy::{MAX_INLINE_BYTES, Policy};
+pub use policy::Policy;
 pub use promotion::Promotion;

@@ -1,15 +1,10 @@
-use terrace_core::{Level, MAX_MANIFEST_BYTES};
+use terrace_core::Level;
 
 use crate::admission::{Admission, AdmissionRules, Candidate};
 use crate::builder::PolicyBuilder;
 use crate::promotion::{Promotion, Promotions};
 
-/// The largest [`Policy::inline_max`], in bytes: half a manifest. The other half is left to the
-/// response header, the tags and the checksums.
-pub const MAX_INLINE_BYTES: u64 = MAX_MANIFEST_BYTES as u64 / 2;
-
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
+const MIB: u64 = 1024 * 1024;
 
 /// What goes where, and when. Immutable; made by a [`PolicyBuilder`], which refuses contradictions.
 ///
@@ -18,7 +13,6 @@ const MIB: u64 = 1024 * KIB;
 /// | gates | L0 2 MiB, L1 64 MiB, L2 and L3 none |
 /// | promotions | [`Promotion::OnStreamCommit`] on every edge |
 /// | admission | [`AdmissionRule::Always`](crate::AdmissionRule::Always) |
-/// | inline bodies | up to 8 KiB |
 /// | durable before finish | no |
 ///
 /// The gates, the promotions and the admission are independent questions, and an object is stored in a tier only
@@ -29,7 +23,6 @@ pub struct Policy {
     pub(crate) gates: [u64; Level::ALL.len()],
     pub(crate) promotions: Promotions,
     pub(crate) admission: AdmissionRules,
-    pub(crate) inline_max: u64,
     pub(crate) durable_before_finish: bool,
 }
 
@@ -39,7 +32,6 @@ impl Default for Policy {
             gates: [2 * MIB, 64 * MIB, u64::MAX, u64::MAX],
             promotions: Promotions::default(),
             admission: AdmissionRules::default(),
-            inline_max: 8 * KIB,
             durable_before_finish: false,
         }
     }
@@ -67,7 +59,7 @@ impl Policy {
 
     /// Whether a hit in `from` is copied to `to`, if the body fits there.
     ///
-    /// `hits` is how often the object was hit below `to` lately, this hit included. It is looked at only
+    /// `hits` is how often the object was hit in `from` lately, this hit included. It is looked at only
     /// where [`counts_hits`](Self::counts_hits) holds; any number will do otherwise. False for what
     /// is not an edge upwards.
     pub fn promotes(&self, from: Level, to: Level, hits: u32) -> bool {
@@ -97,14 +89,6 @@ impl Policy {
     /// Whether [`Candidate::requests`] is looked at: whether requests have to be counted at all.
     pub fn counts_requests(&self) -> bool {
         self.admission.count_requests()
-    }
-
-    /// Bodies of up to this many bytes are stored in the manifest itself: one round trip instead of two. At
-    /// most [`MAX_INLINE_BYTES`].
-    ///
-    /// A hint: where the response header leaves no room for the body, it goes to the blob store.
-    pub fn inline_max(&self) -> u64 {
-        self.inline_max
     }
 
     /// Whether a fill is reported as finished only when the durable tier has committed it. The client that

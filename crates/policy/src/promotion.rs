@@ -13,8 +13,8 @@ pub enum Promotion {
     /// With the first hit, as soon as the whole body has been streamed.
     #[default]
     OnStreamCommit,
-    /// With the `n`th hit and every later one. At most [`Frequency::MAX_COUNT`]; one is the same as
-    /// [`OnStreamCommit`](Self::OnStreamCommit).
+    /// With the `n`th hit in that lower tier, and every later one. Hits elsewhere, and misses, do not count. At most
+    /// [`Frequency::MAX_COUNT`]; one is the same as [`OnStreamCommit`](Self::OnStreamCommit).
     AfterHits(NonZeroU32),
 }
 

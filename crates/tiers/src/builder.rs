@@ -24,7 +24,7 @@ pub struct MultiTierBuilder<L0, L1, L2, L3> {
     random: Arc<dyn Random>,
 }
 
-/// Requests the hit counter remembers: half a MiB of counters.
+/// Requests, or hits, that a counter remembers: half a MiB of counters.
 const FREQUENCY_WINDOW: usize = 1 << 16;
 
 /// Why no [`MultiTier`] was built.
@@ -197,7 +197,11 @@ impl<L0: Tier, L1: Tier, L2: Tier, L3: Tier> MultiTierBuilder<L0, L1, L2, L3> {
         }
         let shared = Shared {
             tiers,
-            frequency: (policy.counts_hits() || policy.counts_requests())
+            requests: policy
+                .counts_requests()
+                .then(|| Frequency::new(FREQUENCY_WINDOW)),
+            hits: policy
+                .counts_hits()
                 .then(|| Frequency::new(FREQUENCY_WINDOW)),
             policy,
             registry: Registry::new(limits.epoch_slots),

@@ -84,8 +84,8 @@ impl Stack {
             shared.registry.fence(key),
             shared.registry.answers(key),
         );
-        if let Some(frequency) = &shared.frequency {
-            ticket.requests = frequency.record(digest(key));
+        if let Some(requests) = &shared.requests {
+            ticket.requests = requests.record(digest(key));
         }
         if intent == Intent::Serve
             && let Some(hit) = shared.join(key).await
@@ -212,10 +212,10 @@ impl Shared {
             return Promotions::default();
         };
         let len = checksums.len();
+        let hits = self.count_hit(&key, from);
         let above = self.tiers.iter().filter(|guard| guard.level < from);
         let wanted = above.filter(|guard| {
-            self.policy.promotes(from, guard.level, ticket.requests)
-                && self.policy.fits(guard.level, len)
+            self.policy.promotes(from, guard.level, hits) && self.policy.fits(guard.level, len)
         });
         let planned = wanted.filter_map(|guard| {
             // Without a fence there is no promotion (P3).
@@ -255,6 +255,17 @@ impl Shared {
             self.limits.lane_bytes,
             self.limits.write_deadline,
         )
+    }
+
+    /// How often `key` was hit in `from` lately, this time included; 0 where nobody asks.
+    fn count_hit(&self, key: &Key, from: Level) -> u32 {
+        self.hits.as_ref().map_or(0, |hits| {
+            let digest = digest(key);
+            hits.record(KeyDigest::of(&[
+                digest.as_bytes(),
+                from.as_str().as_bytes(),
+            ]))
+        })
     }
 }
 

@@ -69,10 +69,11 @@ impl HitBody {
         hit: Hit,
         promotions: Promotions,
     ) -> Self {
-        let len = match (&hit.body, &hit.checksums) {
-            (Body::Bytes { bytes, .. }, _) => Some(bytes.len() as u64),
-            (_, Some(checksums)) => Some(checksums.len()),
-            _ => None,
+        // The checksums first: bytes that are fewer are a body cut short (P1).
+        let len = match (&hit.checksums, &hit.body) {
+            (Some(checksums), _) => Some(checksums.len()),
+            (None, Body::Bytes { bytes, .. }) => Some(bytes.len() as u64),
+            (None, Body::Stream(_)) => None,
         };
         let whence = Whence {
             shared: Arc::clone(shared),

@@ -32,8 +32,10 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) memory: Arc<Budget>,
     pub(crate) claims: Arc<Claims>,
-    /// Present where the policy counts.
-    pub(crate) frequency: Option<Frequency>,
+    /// How often keys were asked for; present where the policy looks at it.
+    pub(crate) requests: Option<Frequency>,
+    /// How often keys were hit in the levels below L0; present where the policy looks at it.
+    pub(crate) hits: Option<Frequency>,
 }
 
 /// How a tier is.

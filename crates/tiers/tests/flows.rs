@@ -339,30 +339,3 @@ async fn p6_a_soft_purge_marks_every_tier_stale_and_a_fill_replaces_it() {
     fill(stack, &key, &body(10, 10)).await;
     assert_eq!(get(stack, &key).await, Some((L0, body(10, 10))));
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn p12_a_slow_reader_of_a_long_body_is_spooled_not_buffered() {
-    let limits = Limits {
-        in_progress_bytes: 2 << 20,
-        memory_bytes: 4 << 20,
-        ..Limits::default()
-    };
-    let (key, body) = (Key::named("k"), body(24 << 20, 11));
-    let tiers = two_tiers(memory(), memory(), limits);
-    let stack = tiers.stack();
-    let mut filling = stack.fill(&key, meta(), None, None).await;
-    let mut slow = stack.lookup(&key, Intent::Serve).await.hit.unwrap().body;
-    for chunk in body.chunks(64 << 10) {
-        filling.write(Bytes::copy_from_slice(chunk)).await;
-    }
-    assert!(
-        stack.lookup(&key, Intent::Serve).await.hit.is_none(),
-        "too late to join"
-    );
-    filling.finish().await;
-    let mut read = vec![];
-    while let Some(piece) = slow.read().await.unwrap() {
-        read.extend_from_slice(&piece);
-    }
-    assert_eq!(read, body);
-}

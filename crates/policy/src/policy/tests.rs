@@ -26,7 +26,6 @@ fn defaults_are_those_documented() {
         Level::ALL.map(|level| policy.gate(level)),
         [2 << 20, 64 << 20, u64::MAX, u64::MAX]
     );
-    assert_eq!(policy.inline_max(), 8192);
     assert!(!policy.durable_before_finish());
     assert!(!policy.counts_hits());
     assert!(!policy.counts_requests());
@@ -143,10 +142,6 @@ fn contradictions_are_refused_and_the_text_says_what_to_do() {
             "counted up to 255",
         ),
         (
-            built(Policy::builder().inline_max(MAX_INLINE_BYTES + 1)),
-            "at most that",
-        ),
-        (
             built(Policy::builder().admission(AdmissionRule::MinFreshness(Duration::ZERO))),
             "use AdmissionRule::Always",
         ),
@@ -160,7 +155,6 @@ fn the_bounds_themselves_are_allowed() {
     let policy = Policy::builder()
         .l0_max(0)
         .l1_max(0)
-        .inline_max(MAX_INLINE_BYTES)
         .promotions(after(Frequency::MAX_COUNT))
         .build()
         .unwrap();

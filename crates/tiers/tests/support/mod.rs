@@ -15,10 +15,16 @@ use terrace_core::{
     TierKind, Timestamp,
 };
 use terrace_memory::MemoryTier;
+use terrace_policy::Policy;
 use terrace_tiers::{Intent, Limits, MultiTier, Source, Stack, TokioRuntime};
 
 /// A tier that is called like a remote one: as a task, under a guard.
 pub(crate) struct Remote<T>(pub(crate) T);
+
+/// A memory tier, called like a remote one.
+pub(crate) type Shared = Remote<Arc<MemoryTier>>;
+
+pub(crate) type ThreeTiers<L1> = MultiTier<Arc<MemoryTier>, L1, NoTier, Shared>;
 
 pub(crate) type TwoTiers<L3> = MultiTier<Arc<MemoryTier>, NoTier, NoTier, Remote<L3>>;
 
@@ -36,6 +42,16 @@ pub(crate) fn two_tiers<L3: Tier>(l0: Arc<MemoryTier>, l3: L3, limits: Limits) -
     MultiTier::builder(Remote(l3))
         .l0(l0)
         .limits(limits)
+        .runtime(Arc::new(TokioRuntime::current()))
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn three_tiers<L1: Tier>(l1: L1, l3: Arc<MemoryTier>, policy: Policy) -> ThreeTiers<L1> {
+    MultiTier::builder(Remote(l3))
+        .l0(memory())
+        .l1(l1)
+        .policy(policy)
         .runtime(Arc::new(TokioRuntime::current()))
         .build()
         .unwrap()
