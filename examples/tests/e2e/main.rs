@@ -12,5 +12,6 @@ mod a_restart_keeps_what_was_stored;
 mod http_semantics;
 mod kill_at_any_moment;
 mod memory_is_bounded;
+mod no_secret_is_printed;
 mod operators_are_told;
 mod ranges_are_exact;

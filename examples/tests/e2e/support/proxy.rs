@@ -84,7 +84,7 @@ impl Setup {
             admin,
             child,
             log,
-            _rest: rest,
+            rest,
         }
     }
 
@@ -128,7 +128,7 @@ pub(crate) struct Proxy {
     admin: SocketAddr,
     child: Child,
     log: Log,
-    _rest: Log,
+    rest: Log,
 }
 
 impl Proxy {
@@ -189,6 +189,11 @@ impl Proxy {
 
     pub(crate) fn log(&self) -> String {
         self.log.to_string()
+    }
+
+    /// All that it has written, to standard output and standard error.
+    pub(crate) fn output(&self) -> String {
+        format!("{}{}", self.rest, self.log)
     }
 
     /// SIGTERM, and waits for its end.
