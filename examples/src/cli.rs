@@ -14,6 +14,10 @@ use terrace::proxy::settings::Network;
 
 use crate::config::Section;
 
+mod connections;
+
+pub use connections::ConnectionArgs;
+
 /// A command line, with a section of the configuration file that is its own.
 pub trait Cli: clap::Parser {
     /// `[tiers]`.
@@ -79,6 +83,10 @@ pub struct ProxyArgs {
     /// Only the token purges, not the address one comes from: for a proxy that stands behind another one on the same machine
     #[arg(long, env = "TERRACE_PURGE_TOKEN_ONLY")]
     pub purge_token_only: bool,
+
+    /// What clients may take
+    #[command(flatten)]
+    pub connections: ConnectionArgs,
 
     /// Threads that serve clients, and as many again for the tiers
     #[arg(long, env = "TERRACE_THREADS", value_name = "N", default_value_t = cores())]

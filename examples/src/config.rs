@@ -27,7 +27,7 @@ pub use upstream::UpstreamSection;
 #[serde(deny_unknown_fields, default, bound = "T: DeserializeOwned + Default")]
 #[non_exhaustive]
 pub struct File<T> {
-    /// `[server]`: addresses and threads.
+    /// `[server]`: addresses, connections and threads.
     pub server: ServerSection,
     /// `[upstream]`: where responses come from.
     pub upstream: UpstreamSection,

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use pingora::prelude::{background_service, http_proxy_service};
+use pingora::prelude::background_service;
+use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use terrace::pingora::TerraceStorage;
-use terrace::proxy::{Admin, CachingProxy, ProxyConfig, StackService};
+use terrace::proxy::{
+    Admin, CachingProxy, ConnectionLimits, Connections, ProxyConfig, StackService,
+};
 use terrace::{Runtime, Stack, TokioRuntime};
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +25,7 @@ use crate::config::Loaded;
 use crate::origin;
 
 mod addresses;
+mod connections;
 mod options;
 mod ready;
 
@@ -78,6 +82,7 @@ where
     O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
 {
     let proxy = args.proxy().clone();
+    let limits = connections::limits(&proxy.connections)?;
     if proxy.check_config {
         // Any origin will do where none is named.
         let origin = Origin::Demonstration(SocketAddr::from(([127, 0, 0, 1], 9)));
@@ -89,12 +94,13 @@ where
     let wiring = wire(args)?;
     let addresses = Addresses::claim(&proxy)?;
     let config = options::proxy_config::<A>(&proxy, loaded, &addresses.origin)?;
-    serve(&proxy, config, addresses, wiring)
+    serve(&proxy, config, limits, addresses, wiring)
 }
 
 fn serve<F, O>(
     args: &ProxyArgs,
     config: ProxyConfig,
+    limits: ConnectionLimits,
     addresses: Addresses,
     wiring: Wiring<F>,
 ) -> Result<(), BoxError>
@@ -128,7 +134,8 @@ where
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(args));
     let stack = server.add_service(background_service("tiers", stack));
-    let mut listening = http_proxy_service(&server.configuration, proxy);
+    let proxy = http_proxy(&server.configuration, proxy);
+    let mut listening = Connections::new(proxy, limits).into_service("proxy");
     listening.add_tcp(&addresses.listen.to_string());
     server.add_service(listening).add_dependency(&stack);
     let admin = Admin::new(&STORAGE, move || metrics.render()).insight(insight);

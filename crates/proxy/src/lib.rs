@@ -5,6 +5,7 @@
 //! |---|---|
 //! | proxy and cache one upstream | [`CachingProxy`], [`ProxyConfig`], [`Upstream`] |
 //! | give it its tiers, on a runtime of their own | [`StackService`] |
+//! | face clients that mean no good | [`Connections`], [`ConnectionLimits`] |
 //! | let operators purge | [`PurgeConfig`] |
 //! | see what happens | [`Admin`], and the tables of headers and metrics in the README |
 //! | read its options from a file | `settings`, with the feature `config` |
@@ -13,7 +14,7 @@
 //! ```no_run
 //! use pingora::prelude::*;
 //! use terrace_pingora::TerraceStorage;
-//! use terrace_proxy::{CachingProxy, ProxyConfig, StackService};
+//! use terrace_proxy::{CachingProxy, ConnectionLimits, Connections, ProxyConfig, StackService};
 //!
 //! static STORAGE: TerraceStorage = TerraceStorage::new();
 //!
@@ -24,7 +25,8 @@
 //!     let proxy = CachingProxy::new(&STORAGE, config)?;
 //!
 //!     let stack = StackService::new(&STORAGE, open_tiers).wait_for(proxy.in_flight());
-//!     let mut service = http_proxy_service(&server.configuration, proxy);
+//!     let proxy = pingora::proxy::http_proxy(&server.configuration, proxy);
+//!     let mut service = Connections::new(proxy, ConnectionLimits::default()).into_service("proxy");
 //!     service.add_tcp("127.0.0.1:8080");
 //!
 //!     let stack = server.add_service(background_service("tiers", stack));
@@ -46,6 +48,7 @@
 mod admin;
 mod cacheability;
 mod config;
+mod connections;
 mod context;
 mod control;
 mod date;
@@ -72,6 +75,7 @@ mod vary;
 
 pub use admin::Admin;
 pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig, SetCookie};
+pub use connections::{ConnectionLimits, Connections};
 pub use context::RequestContext;
 pub use error::ConfigError;
 pub use in_flight::InFlight;

@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use metrics::{Gauge, gauge};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many connections there may be, and are.
+#[derive(Debug)]
+pub(super) struct Slots {
+    free: Arc<Semaphore>,
+    scarce_below: usize,
+    gauge: Gauge,
+}
+
+/// The place of one connection, given back on drop.
+pub(super) struct Slot {
+    _permit: OwnedSemaphorePermit,
+    gauge: Gauge,
+}
+
+impl Slots {
+    pub(super) fn new(max: usize) -> Self {
+        let max = max.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(max)),
+            scarce_below: max.div_ceil(4),
+            gauge: gauge!("terrace_proxy_connections"),
+        }
+    }
+
+    pub(super) fn take(&self) -> Option<Slot> {
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        self.gauge.increment(1);
+        Some(Slot {
+            _permit: permit,
+            gauge: self.gauge.clone(),
+        })
+    }
+
+    pub(super) fn are_scarce(&self) -> bool {
+        self.free.available_permits() < self.scarce_below
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.gauge.decrement(1);
+    }
+}
