@@ -8,7 +8,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use crate::config::{ProxyConfig, SetCookie};
 use crate::control::Control;
-use crate::vary;
+use crate::{variants, vary};
 
 use lifetime::{Lifetime, StaleWindows};
 pub(crate) use received::Received;
@@ -20,7 +20,7 @@ const AUTHORIZATION: &str = "authorization";
 
 /// Whether the reason lies in one request, and says nothing of the next one for the same URL.
 pub(crate) fn is_of_one_request(reason: &'static str) -> bool {
-    reason == AUTHORIZATION || reason == vary::SELECTING_HEADERS
+    reason == AUTHORIZATION || reason == vary::SELECTING_HEADERS || reason == variants::TOO_MANY
 }
 
 /// What is to become of a response.

@@ -45,6 +45,9 @@ pub struct ProxyConfig {
     pub max_ranges: usize,
     /// The most headers a response may name in `Vary`; with more, it is not stored. Default: 16.
     pub max_vary: usize,
+    /// The most variants of one URL that this process lets in while the earlier ones may be served; one more is not
+    /// stored. Default: 128.
+    pub max_variants: usize,
     /// The most revalidations in the background at a time; beyond it, a stale hit is revalidated before it
     /// is served. Default: 256.
     pub max_background: usize,
@@ -147,6 +150,7 @@ impl ProxyConfig {
             send_timeout: Duration::from_mins(1),
             max_ranges: 32,
             max_vary: 16,
+            max_variants: 128,
             max_background: 256,
             remembered_uncacheable: 1 << 16,
             purge: PurgeConfig::default(),
@@ -168,6 +172,7 @@ impl ProxyConfig {
         }
         not_zero("max_ranges", self.max_ranges > 0)?;
         not_zero("max_vary", self.max_vary > 0)?;
+        not_zero("max_variants", self.max_variants > 0)?;
         not_zero("remembered_uncacheable", self.remembered_uncacheable > 0)?;
         self.freshness.validate()?;
         self.upstream.validate()?;
@@ -256,7 +261,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_by_name() {
         type Break = fn(&mut ProxyConfig);
-        let broken: [(&str, Break); 9] = [
+        let broken: [(&str, Break); 10] = [
             ("304", |c| {
                 c.freshness.by_status = [(304, Duration::from_secs(1))].into();
             }),
@@ -265,6 +270,7 @@ mod tests {
             ("send_timeout", |c| c.send_timeout = Duration::ZERO),
             ("max_ranges", |c| c.max_ranges = 0),
             ("max_vary", |c| c.max_vary = 0),
+            ("max_variants", |c| c.max_variants = 0),
             ("read_timeout", |c| c.upstream.read_timeout = Duration::ZERO),
             ("token", |c| c.purge.token = Some("a b".into())),
             ("a;b", |c| c.name = "a;b".into()),

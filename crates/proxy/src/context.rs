@@ -2,10 +2,12 @@ use std::time::SystemTime;
 
 use http::HeaderMap;
 use pingora::cache::CacheKey;
+use pingora::http::ResponseHeader;
 use terrace_pingora::RequestSlot;
 use tokio::time::Instant;
 
 use crate::cacheability::Received;
+use crate::conditions::Verdict;
 use crate::control::demands::Demands;
 use crate::in_flight::Flight;
 use crate::key::Scheme;
@@ -23,6 +25,12 @@ pub struct RequestContext {
     pub(crate) forward: Forward,
     /// When the origin was asked.
     pub(crate) asked: Option<SystemTime>,
+    /// What its conditions came to, for the response at hand.
+    pub(crate) verdict: Verdict,
+    /// The 304 that confirmed what is stored.
+    pub(crate) confirmation: Option<Box<ResponseHeader>>,
+    /// The key it would have had, if the cache is left out because nothing was stored so far.
+    pub(crate) bypassed: Option<CacheKey>,
     /// What the origin answered.
     pub(crate) received: Option<Received>,
     /// Fields of its answer that are for this client only.
@@ -53,6 +61,9 @@ impl RequestContext {
             slot: None,
             forward: Forward::Bypass,
             asked: None,
+            verdict: Verdict::Met,
+            confirmation: None,
+            bypassed: None,
             received: None,
             withheld: HeaderMap::new(),
             upstream_status: None,

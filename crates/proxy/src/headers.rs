@@ -1,15 +1,18 @@
 //! Headers that concern one connection, and the trace of those a message has passed.
 
+use std::time::SystemTime;
+
 use http::header::{self, GetAll, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 /// Fields of one connection, besides those `Connection` names.
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-authentication-info"),
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy-connection"),
     header::TE,
@@ -58,6 +61,14 @@ pub(crate) fn strip_response(response: &mut ResponseHeader) {
     let named = named_by_connection(&response.headers.get_all(header::CONNECTION));
     for name in named.iter().chain(&HOP_BY_HOP) {
         response.remove_header(name);
+    }
+}
+
+/// Notes when a response was made, if it does not say so: it came `now` (RFC 9110, section 6.6.1).
+pub(crate) fn ensure_date(response: &mut ResponseHeader, now: SystemTime) {
+    if !response.headers.contains_key(header::DATE) {
+        // It cannot fail for a date.
+        let _ = response.insert_header(header::DATE, httpdate::fmt_http_date(now));
     }
 }
 

@@ -47,7 +47,9 @@
 
 mod admin;
 mod cacheability;
+mod conditions;
 mod config;
+mod confirmation;
 mod connections;
 mod context;
 mod control;
@@ -58,7 +60,10 @@ mod headers;
 pub mod human;
 mod in_flight;
 mod insight;
+mod interim;
+mod invalidation;
 mod key;
+mod method;
 mod metrics;
 mod proxy;
 mod purge;
@@ -71,6 +76,7 @@ mod service;
 pub mod settings;
 mod status;
 mod upstream;
+mod variants;
 mod vary;
 
 pub use admin::Admin;

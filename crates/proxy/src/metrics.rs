@@ -124,3 +124,8 @@ pub(crate) fn upstream_failed(kind: &'static str) {
 pub(crate) fn rescued(outcome: &'static str) {
     counter!("terrace_proxy_rescues_total", "outcome" => outcome).increment(1);
 }
+
+/// An unsafe request had what is stored for a URL removed. `outcome` is one of a fixed few.
+pub(crate) fn invalidated(outcome: &'static str) {
+    counter!("terrace_proxy_invalidations_total", "outcome" => outcome).increment(1);
+}

@@ -1,7 +1,8 @@
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{StatusCode, Version, header};
 use pingora::cache::key::HashBinary;
 use pingora::cache::lock::CacheKeyLockImpl;
@@ -15,6 +16,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use terrace_pingora::{CollapseLock, TerraceStorage};
 
 use crate::cacheability;
+use crate::conditions::Verdict;
 use crate::config::ProxyConfig;
 use crate::context::RequestContext;
 use crate::error::ConfigError;
@@ -24,11 +26,13 @@ use crate::insight::Insight;
 use crate::metrics::{self, Metrics};
 use crate::respond::Text;
 use crate::upstream::Resolver;
+use crate::variants::Variants;
 use crate::{range, vary};
 
 use forward::miss;
 use stored::give_withheld;
 
+mod answer;
 mod ending;
 mod forward;
 mod outcome;
@@ -50,6 +54,7 @@ pub struct CachingProxy {
     pub(crate) connector: Arc<Connector>,
     /// URLs whose responses are not stored: requests for them do not wait for each other.
     uncacheable: Predictor<SHARDS>,
+    variants: Variants,
     metrics: Metrics,
     in_flight: InFlight,
     background: InFlight,
@@ -72,6 +77,7 @@ impl CachingProxy {
             resolver: Arc::new(resolver),
             connector: Arc::new(Connector::new(None)),
             uncacheable: Predictor::new(per_shard, Some(cacheability::is_of_one_request)),
+            variants: Variants::new(config.max_variants),
             metrics: Metrics::new(),
             background: InFlight::new(::metrics::Gauge::noop()),
             insight: Insight::new(Arc::clone(&config), in_flight.clone()),
@@ -187,13 +193,13 @@ impl ProxyHttp for CachingProxy {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         self.note_received(response, ctx);
         headers::strip_response(response);
-        Ok(())
+        self.follow_up(session, response, ctx).await
     }
 
     fn response_cache_filter(
@@ -214,13 +220,27 @@ impl ProxyHttp for CachingProxy {
         vary::variance(meta.headers(), req)
     }
 
+    fn cache_not_modified_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<bool> {
+        Ok(self.conditions(session, response, ctx))
+    }
+
     fn range_header_filter(
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
         _: &mut Self::CTX,
     ) -> RangeType {
-        range::apply(session.req_header(), response, self.config.max_ranges)
+        range::apply(
+            session.req_header(),
+            response,
+            self.config.max_ranges,
+            self.now(),
+        )
     }
 
     fn should_serve_stale(
@@ -241,6 +261,7 @@ impl ProxyHttp for CachingProxy {
         if response.status.is_informational() {
             return Ok(());
         }
+        answer::finish(session, response, ctx)?;
         give_withheld(session, response, ctx)?;
         let report = outcome::of(session, ctx);
         response.append_header("cache-status", self.cache_status(&report))?;
@@ -258,6 +279,20 @@ impl ProxyHttp for CachingProxy {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<Option<Duration>> {
+        if ctx.verdict != Verdict::Met {
+            // The client gets a header only; what is not stored comes all the same.
+            *body = None;
+        }
+        Ok(None)
     }
 
     fn suppress_proxy_warn_log(

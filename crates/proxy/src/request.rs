@@ -1,6 +1,6 @@
 //! What a request is, before the cache is asked.
 
-use http::{Version, header};
+use http::{HeaderName, Method, Version, header};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::authority::{RawTargetAuthority, raw_target_authority};
 
@@ -82,6 +82,19 @@ fn to_origin_form(req: &mut RequestHeader) -> Result<Option<Scheme>, Refusal> {
         req.insert_header(header::HOST, host).map_err(unusable)?;
     }
     Ok(Some(scheme))
+}
+
+/// Whether a request may be answered by less than the whole body: it is a `HEAD`, or wants a range, or has a condition.
+pub(crate) fn wants_less(req: &RequestHeader) -> bool {
+    const CONDITIONS: [HeaderName; 5] = [
+        header::RANGE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+    ];
+    let has = |name| req.headers.contains_key(name);
+    req.method == Method::HEAD || CONDITIONS.iter().any(has)
 }
 
 #[cfg(test)]

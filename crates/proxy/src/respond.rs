@@ -12,6 +12,8 @@ pub(crate) struct Text {
     pub(crate) body: String,
     pub(crate) cache_status: Option<String>,
     pub(crate) retry_after: bool,
+    /// The methods that are allowed.
+    pub(crate) allow: Option<&'static str>,
 }
 
 impl Text {
@@ -24,6 +26,7 @@ impl Text {
             body,
             cache_status: None,
             retry_after: false,
+            allow: None,
         }
     }
 
@@ -45,6 +48,9 @@ impl Text {
         }
         if self.retry_after {
             response.insert_header(header::RETRY_AFTER, "1")?;
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header(header::ALLOW, allow)?;
         }
         session
             .write_response_header(Box::new(response), false)

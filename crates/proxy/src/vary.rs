@@ -54,14 +54,19 @@ fn names(response: &HeaderMap) -> Vec<String> {
 /// What `req` says in `name`, in one spelling. Never empty: Pingora takes "no selecting header was sent" for "there are
 /// no variants", and would serve whichever is there.
 ///
-/// Only spellings that mean the same to any origin become one: white space, and for `Accept-Encoding` case
-/// and order.
+/// Only spellings that mean the same to any origin become one: white space, lines of their own, case for
+/// `Accept-Encoding` and `Accept-Language`, and order for the former. The order of languages stays: it means nothing
+/// (RFC 9110, section 12.5.4), but many an origin goes by it.
 fn selector(name: &str, req: &HeaderMap) -> Vec<u8> {
     if !req.contains_key(name) {
         return b"absent".to_vec();
     }
     let values = req.get_all(name);
-    let mut elements: Vec<Vec<u8>> = tokens(values.iter()).map(respelled(name)).collect();
+    let mut elements: Vec<Vec<u8>> = values
+        .iter()
+        .flat_map(|value| elements(value.as_bytes()))
+        .map(respelled(name))
+        .collect();
     if name == header::ACCEPT_ENCODING.as_str() {
         elements.sort_unstable();
         elements.dedup();
@@ -69,14 +74,32 @@ fn selector(name: &str, req: &HeaderMap) -> Vec<u8> {
     [b"=", elements.join(&b","[..]).as_slice()].concat()
 }
 
+/// The elements of a list, where commas inside of quotes are part of an element.
+fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut state = (false, false);
+    let elements = line.split(move |&byte| {
+        let (is_quoted, is_escaped) = state;
+        state = match byte {
+            _ if is_escaped => (is_quoted, false),
+            b'\\' => (is_quoted, is_quoted),
+            b'"' => (!is_quoted, false),
+            _ => state,
+        };
+        byte == b',' && !is_quoted
+    });
+    elements
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
 /// White space goes only from where it is allowed: what is malformed stays another variant, because
 /// the origin may read it in any way.
 fn respelled(name: &str) -> impl Fn(&[u8]) -> Vec<u8> {
-    let in_lower_case = name == header::ACCEPT_ENCODING.as_str();
-    // Elsewhere a blank may be part of a value (`User-Agent`, a quoted string).
-    let has_parameters = in_lower_case || name == header::ACCEPT_LANGUAGE.as_str();
+    // Elsewhere case may matter, and a blank may be part of a value (`User-Agent`, a quoted string).
+    let is_negotiation =
+        name == header::ACCEPT_ENCODING.as_str() || name == header::ACCEPT_LANGUAGE.as_str();
     move |element| {
-        let mut element = if has_parameters {
+        let mut element = if is_negotiation {
             let parts = element.split(|&byte| byte == b';');
             parts
                 .map(<[u8]>::trim_ascii)
@@ -85,7 +108,7 @@ fn respelled(name: &str) -> impl Fn(&[u8]) -> Vec<u8> {
         } else {
             element.to_vec()
         };
-        if in_lower_case {
+        if is_negotiation {
             element.make_ascii_lowercase();
         }
         element
@@ -144,7 +167,17 @@ mod tests {
         assert_ne!(encoding("gzip"), encoding("g zip"));
         let language = |value| select("accept-language", &[("accept-language", value)]);
         assert_eq!(language("de, en"), language("de,en"));
+        assert_eq!(language("DE, en"), language("de,EN"));
         assert_ne!(language("de, en"), language("en, de"));
+    }
+
+    #[test]
+    fn a_comma_in_quotes_is_part_of_a_value() {
+        let foo = |value| select("foo", &[("foo", value)]);
+        assert_eq!(foo("1, 2"), foo("1,2"));
+        assert_eq!(select("foo", &[("foo", "1"), ("foo", "2")]), foo("1,2"));
+        assert_ne!(foo("\"1, 2\""), foo("\"1,2\""));
+        assert_eq!(foo(r#""a\"b", c"#), foo(r#""a\"b",c"#));
     }
 
     #[test]

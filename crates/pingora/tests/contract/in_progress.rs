@@ -65,17 +65,48 @@ async fn who_waited_gets_the_body_in_progress_before_an_older_one() {
 }
 
 #[tokio::test]
-async fn a_reader_in_progress_neither_seeks_nor_counts() {
+async fn a_reader_in_progress_waits_for_its_range_and_does_not_count() {
     let rig = Rig::new();
-    let fill = rig.begin(&url("a"), &page(Some(10))).await;
-    for mut reader in [
+    let mut fill = rig.begin(&url("a"), &page(Some(10))).await;
+    let mut readers = [
         rig.own_reader(&url("a"), &fill).await,
         rig.hit(&url("a")).await.1,
-    ] {
-        assert!(!reader.can_seek() && !reader.can_seek_multipart());
-        assert!(reader.seek(0, Some(1)).is_err());
+    ];
+    for reader in &mut readers {
         assert!(!reader.should_count_access());
+        assert!(reader.can_seek() && !reader.can_seek_multipart());
+        assert!(reader.seek(10, None).is_err(), "past the end");
+        reader.seek(3, Some(6)).unwrap();
+        assert!(reader.seek(4, Some(6)).is_err(), "once");
     }
+    fill.write_body((&b"01234"[..]).into(), false)
+        .await
+        .unwrap();
+    for reader in &mut readers {
+        assert_eq!(reader.read_body().await.unwrap().unwrap(), "34");
+    }
+    fill.write_body((&b"567"[..]).into(), false).await.unwrap();
+    // The rest of the body may take its time.
+    for reader in &mut readers {
+        assert_eq!(read_all(reader).await.unwrap(), b"5");
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_a_body_that_breaks_off_is_an_error_and_of_one_without_length_there_is_none() {
+    let rig = Rig::new();
+    let mut fill = rig.begin(&url("a"), &page(Some(10))).await;
+    let mut reader = rig.hit(&url("a")).await.1;
+    reader.seek(3, Some(6)).unwrap();
+    fill.write_body((&b"01234"[..]).into(), false)
+        .await
+        .unwrap();
+    drop(fill);
+    read_all(&mut reader).await.expect_err("a byte is missing");
+    let _fill = rig.begin(&url("b"), &page(None)).await;
+    let mut reader = rig.hit(&url("b")).await.1;
+    assert!(!reader.can_seek());
+    assert!(reader.seek(0, Some(1)).is_err());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use http::{StatusCode, header};
 use pingora::Result;
 use pingora::cache::CacheOptionOverrides;
+use pingora::cache::key::CacheHashKey as _;
 use pingora::cache::predictor::CacheablePredictor;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -11,10 +12,12 @@ use terrace_tiers::Intent;
 
 use super::CachingProxy;
 use super::forward::passes_by;
+use crate::conditions;
 use crate::config::{ClientDirectives, ProxyConfig};
 use crate::context::RequestContext;
 use crate::control::demands::Demands;
 use crate::key::{self, Scheme};
+use crate::method;
 use crate::purge;
 use crate::request::{self, Refusal};
 use crate::respond::Text;
@@ -35,6 +38,11 @@ impl CachingProxy {
             session.set_write_timeout(Some(self.config.send_timeout));
         }
         ctx.scheme = Scheme::of(session.as_downstream());
+        if let Some(mut text) = method::answer(session.req_header_mut()) {
+            text.cache_status = Some(self.cache_status(ctx.generated()));
+            text.send(session).await?;
+            return Ok(true);
+        }
         let ProxyConfig { name, upstream, .. } = &*self.config;
         let target_scheme = match request::normalise(session.req_header_mut(), name, upstream) {
             Ok(scheme) => scheme,
@@ -63,7 +71,16 @@ impl CachingProxy {
         }
         let mut key = key::of(ctx.scheme, session.req_header());
         let is_background = ctx.background.is_some();
-        let goes_to_origin = is_background || ctx.demands.are_about_freshness();
+        let is_collapsible = self.uncacheable.cacheable_prediction(&key);
+        if !is_background && !is_collapsible && request::wants_less(session.req_header()) {
+            // Through the cache it would cost the origin the whole.
+            ctx.forward = Forward::Bypass;
+            ctx.bypassed = Some(key);
+            return;
+        }
+        let goes_to_origin = is_background
+            || ctx.demands.are_about_freshness()
+            || conditions::has_precondition(session.req_header());
         let intent = if goes_to_origin {
             Intent::Revalidate
         } else {
@@ -80,8 +97,7 @@ impl CachingProxy {
             .req_header()
             .headers
             .contains_key(header::AUTHORIZATION);
-        let collapses =
-            is_background || (!is_personal && self.uncacheable.cacheable_prediction(&key));
+        let collapses = is_background || (!is_personal && is_collapsible);
         let lock = collapses.then_some(self.lock);
         let mut options = CacheOptionOverrides::default();
         options.wait_timeout = Some(self.config.lock_wait);
@@ -106,6 +122,8 @@ impl CachingProxy {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         ctx.is_purge = true;
+        let key = key::of(scheme, session.req_header());
+        self.variants.forget(&key.primary_bin());
         let answer = purge::purge(self.storage, &self.config.purge, scheme, session).await;
         self.metrics.purged(answer.outcome);
         answer.text.send(session).await

@@ -7,8 +7,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use super::CachingProxy;
 use super::forward::miss;
+use super::{CachingProxy, answer};
 use crate::cacheability::{self, Received};
 use crate::context::RequestContext;
 use crate::status::Forward;
@@ -23,7 +23,11 @@ impl CachingProxy {
         ctx: &mut RequestContext,
     ) -> Option<ForcedFreshness> {
         let targets = &self.config.freshness.targets;
-        let forced = ctx.demands.verdict(meta, is_fresh, self.now(), targets);
+        let forced = if answer::refutes(session.req_header(), meta) {
+            Some(ForcedFreshness::ForceExpired)
+        } else {
+            ctx.demands.verdict(meta, is_fresh, self.now(), targets)
+        };
         ctx.forward = match (is_fresh, &forced) {
             // If it is a response on its way: this is what it is on its way for.
             (true, None) => miss(session),
@@ -59,7 +63,10 @@ impl CachingProxy {
         let received = ctx.received;
         let received = received.unwrap_or_else(|| Received::new(response, now, now));
         let req = session.req_header();
-        let decision = cacheability::decide(req, response, &received, &self.config);
+        let confirmed = Self::confirmed(session, ctx);
+        let response = confirmed.as_ref().unwrap_or(response);
+        let mut decision = cacheability::decide(req, response, &received, &self.config);
+        decision.cacheable = self.within_variants(session, decision.cacheable);
         if let Some(key) = session.cache.maybe_cache_key() {
             match &decision.cacheable {
                 RespCacheable::Cacheable(_) => self.uncacheable.mark_cacheable(key),
