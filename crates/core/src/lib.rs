@@ -38,6 +38,7 @@ mod peek;
 mod ports;
 mod tier;
 mod time;
+mod verified;
 
 pub use blob::{BlobInfo, BlobName, BlobRead, BlobStore, BlobWrite, InvalidBlobName};
 pub use body::{Body, ReadBody};
@@ -60,3 +61,4 @@ pub use tier::{
     Commit, Committed, Entry, Fill, Hit, Lookup, NoTier, PurgeOutcome, Target, Tier, TierKind,
 };
 pub use time::Timestamp;
+pub use verified::{BodySource, VerifiedBody};

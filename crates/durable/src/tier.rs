@@ -8,7 +8,7 @@ use terrace_core::{
     SystemClock, Target, Tier, TierKind, Timestamp, Usage,
 };
 
-use crate::body::BlobBody;
+use crate::body::blob_body;
 use crate::config::DurableConfig;
 use crate::fence::Token;
 use crate::fill::DurableFill;
@@ -61,7 +61,7 @@ impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
                 }
                 Body::from_bytes(bytes.clone())
             }
-            Location::Blob => Body::Stream(Box::new(BlobBody::new(
+            Location::Blob => Body::Stream(Box::new(blob_body(
                 Arc::clone(&self.shared.blobs),
                 BlobName {
                     key: *key,

@@ -13,7 +13,7 @@ use terrace_memory::InMemoryBlobStore;
 use terrace_testkit::ManualClock;
 use terrace_testkit::sample::{Object, blob_name, body, key};
 
-use super::BlobBody;
+use super::blob_body;
 use crate::testing::{Fault, World, now};
 
 const BLOCK: usize = 16 * 1024;
@@ -102,7 +102,7 @@ proptest! {
         now(blob.write(bytes.clone())).unwrap();
         now(blob.finish()).unwrap();
         let checksums = Arc::new(BlockChecksums::of(&bytes));
-        let mut body = BlobBody::new(blobs, blob_name(1, 1), checksums, max_piece);
+        let mut body = blob_body(blobs, blob_name(1, 1), checksums, max_piece);
         for (a, b, reads) in seeks {
             let (a, b) = (a.index(len + 1), b.index(len + 1));
             let (start, end) = (a.min(b), a.max(b));
@@ -250,7 +250,7 @@ impl BlobStore for Zeros {
 
 fn zeros(store: Zeros, checksums: &Arc<BlockChecksums>) -> Body {
     let checksums = Arc::clone(checksums);
-    let body = BlobBody::new(Arc::new(store), blob_name(1, 1), checksums, 1 << 20);
+    let body = blob_body(Arc::new(store), blob_name(1, 1), checksums, 1 << 20);
     Body::Stream(Box::new(body))
 }
 
