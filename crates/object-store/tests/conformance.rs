@@ -7,11 +7,7 @@ use std::sync::Arc;
 
 use object_store::memory::InMemory;
 use terrace_object_store::{Layout, LocalConfig, ObjectBlob, ObjectBlobConfig};
-use terrace_testkit::{Fixture, blob_conformance, run};
-
-#[path = "it/runtime.rs"]
-mod runtime;
-use runtime::Tokio;
+use terrace_testkit::{CurrentRuntime, Fixture, blob_conformance, run};
 
 fn main() -> ExitCode {
     let mut trials = blob_conformance("local", || local(LocalConfig::default()));
@@ -34,7 +30,7 @@ fn main() -> ExitCode {
 
 async fn local(config: LocalConfig) -> Fixture<ObjectBlob> {
     let dir = tempfile::tempdir().unwrap();
-    let store = ObjectBlob::local(dir.path().join("bodies"), Tokio::current(), config);
+    let store = ObjectBlob::local(dir.path().join("bodies"), CurrentRuntime::port(), config);
     Fixture::new(store.await.unwrap()).keeping(dir)
 }
 
@@ -45,6 +41,6 @@ fn memory(prefix: &str, layout: Layout) -> Fixture<ObjectBlob> {
         part_size: 10_000,
         parallel_parts: 2,
     };
-    let store = ObjectBlob::new(Arc::new(InMemory::new()), Tokio::current(), &config);
+    let store = ObjectBlob::new(Arc::new(InMemory::new()), CurrentRuntime::port(), &config);
     Fixture::new(store.unwrap())
 }

@@ -3,6 +3,7 @@
 //! | you want | read |
 //! |---|---|
 //! | an index store | [`RedisIndex`], which says what a failover may lose |
+//! | a tier that processes share (L1) | [`RedisTier`] |
 //! | to reach one server, a primary behind sentinels, or a cluster, with TLS and a user | [`RedisConfig`] |
 //!
 //! ```
@@ -22,6 +23,8 @@ mod link;
 mod names;
 mod record;
 mod script;
+mod tier;
 
 pub use config::RedisConfig;
 pub use index::RedisIndex;
+pub use tier::{RedisTier, RedisTierBuilder};

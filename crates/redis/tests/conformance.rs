@@ -1,4 +1,4 @@
-//! The index, held to the text of its trait, on every kind of server there is.
+//! The index and the tier, held to the text of their traits, on every kind of server there is.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 use std::env;
@@ -6,15 +6,23 @@ use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use terrace_redis::{RedisConfig, RedisIndex};
-use terrace_testkit::{Fixture, index_conformance, run};
+use terrace_redis::{RedisConfig, RedisIndex, RedisTier};
+use terrace_testkit::{CurrentRuntime, Fixture, index_conformance, run, tier_conformance};
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
     for (name, config) in servers() {
-        trials.extend(index_conformance(name, move || {
+        let for_tier = config.clone();
+        trials.extend(index_conformance(&format!("{name}_index"), move || {
             let config = own(config.clone());
             async move { Fixture::new(RedisIndex::new(&config).unwrap()) }
+        }));
+        trials.extend(tier_conformance(&format!("{name}_tier"), move || {
+            let config = own(for_tier.clone());
+            async move {
+                let tier = RedisTier::builder(config, CurrentRuntime::port());
+                Fixture::new(tier.build().unwrap())
+            }
         }));
     }
     run(trials)

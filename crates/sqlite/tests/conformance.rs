@@ -7,11 +7,7 @@ use std::sync::Arc;
 
 use terrace_core::SystemClock;
 use terrace_sqlite::{Durability, SqliteConfig, SqliteIndex};
-use terrace_testkit::{Fixture, index_conformance, run};
-
-#[path = "it/runtime.rs"]
-mod runtime;
-use runtime::Tokio;
+use terrace_testkit::{CurrentRuntime, Fixture, index_conformance, run};
 
 fn main() -> ExitCode {
     let mut trials = index_conformance("full", || open(SqliteConfig::default()));
@@ -28,6 +24,6 @@ fn main() -> ExitCode {
 async fn open(config: SqliteConfig) -> Fixture<SqliteIndex> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index.db");
-    let index = SqliteIndex::open(path, Tokio::current(), Arc::new(SystemClock), config);
+    let index = SqliteIndex::open(path, CurrentRuntime::port(), Arc::new(SystemClock), config);
     Fixture::new(index.await.unwrap()).keeping(dir)
 }

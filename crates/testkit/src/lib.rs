@@ -57,7 +57,7 @@ pub use explore::{
 };
 pub use faults::{Faults, Faulty, Op, Rule};
 pub use index::index_conformance;
-pub use ports::{ManualClock, SeededRandom};
+pub use ports::{CurrentRuntime, ManualClock, SeededRandom};
 pub use suite::{Fixture, run};
 pub use tier::tier_conformance;
 

@@ -1,7 +1,11 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use terrace_core::{Clock, Random, Timestamp};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use terrace_core::{Clock, Random, Runtime, Timestamp};
+use tokio::runtime::Handle;
 
 /// A clock that stands still until it is told to move.
 #[derive(Debug)]
@@ -67,6 +71,31 @@ impl Random for SeededRandom {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+}
+
+/// The tokio runtime of a test, as the port.
+#[derive(Debug)]
+pub struct CurrentRuntime(Handle);
+
+impl CurrentRuntime {
+    /// The runtime this is called on.
+    ///
+    /// # Panics
+    ///
+    /// Outside of one.
+    pub fn port() -> Arc<dyn Runtime> {
+        Arc::new(Self(Handle::current()))
+    }
+}
+
+impl Runtime for CurrentRuntime {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.0.spawn(task);
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration).boxed()
     }
 }
 

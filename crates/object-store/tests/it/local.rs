@@ -8,8 +8,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use terrace_core::{Applied, BlobName, BlobStore, ErrorKind, Generation, Key};
 use terrace_object_store::{LocalConfig, ObjectBlob};
-
-use crate::runtime::Tokio;
+use terrace_testkit::CurrentRuntime;
 
 const PART: usize = 1000;
 
@@ -18,7 +17,7 @@ async fn open(dir: &Path) -> ObjectBlob {
         part_size: PART,
         ..LocalConfig::default()
     };
-    ObjectBlob::local(dir, Tokio::current(), config)
+    ObjectBlob::local(dir, CurrentRuntime::port(), config)
         .await
         .unwrap()
 }

@@ -4,5 +4,4 @@
 
 mod faulty;
 mod local;
-mod runtime;
 mod uploads;

@@ -9,10 +9,9 @@ use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use terrace_core::{Applied, BlobName, BlobStore, ErrorKind, Generation, Key, Runtime};
 use terrace_object_store::{ObjectBlob, ObjectBlobConfig};
-use terrace_testkit::drop_after;
+use terrace_testkit::{CurrentRuntime, drop_after};
 
 use crate::faulty::{Faults, FaultyStore};
-use crate::runtime::Tokio;
 
 const PART: usize = 100;
 const PARALLEL: usize = 2;
@@ -53,7 +52,7 @@ async fn eventually(what: &str, holds: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn p12_a_write_waits_when_its_memory_is_used_up() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     let none = faults.part_permits.forget_permits(usize::MAX);
     assert!(none > 0);
     let mut writer = blob.put(&name()).await.unwrap();
@@ -88,7 +87,7 @@ async fn p12_a_write_waits_when_its_memory_is_used_up() {
 
 #[tokio::test]
 async fn p5_a_dropped_writer_aborts() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     let mut writer = blob.put(&name()).await.unwrap();
     writer.write(body(5 * PART)).await.unwrap();
     drop(writer);
@@ -98,7 +97,7 @@ async fn p5_a_dropped_writer_aborts() {
 
 #[tokio::test]
 async fn p5_a_small_writer_dropped_has_asked_for_nothing() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     let mut writer = blob.put(&name()).await.unwrap();
     writer.write(body(PART)).await.unwrap();
     drop(writer);
@@ -108,7 +107,7 @@ async fn p5_a_small_writer_dropped_has_asked_for_nothing() {
 
 #[tokio::test]
 async fn a_body_of_exactly_one_part_is_one_request() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     let mut writer = blob.put(&name()).await.unwrap();
     writer.write(body(PART)).await.unwrap();
     writer.finish().await.unwrap();
@@ -119,7 +118,7 @@ async fn a_body_of_exactly_one_part_is_one_request() {
 #[tokio::test]
 async fn p5_a_failed_part_loses_the_write() {
     for failing in 0..4 {
-        let (blob, faults) = store(Tokio::current());
+        let (blob, faults) = store(CurrentRuntime::port());
         faults.failing_part.store(failing, Ordering::SeqCst);
         let mut writer = blob.put(&name()).await.unwrap();
         let mut failure = None;
@@ -140,7 +139,7 @@ async fn p5_a_failed_part_loses_the_write() {
 
 #[tokio::test]
 async fn a_failed_completion_may_have_taken_effect() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     faults.fail_complete.store(true, Ordering::SeqCst);
     let mut writer = blob.put(&name()).await.unwrap();
     writer.write(body(3 * PART)).await.unwrap();
@@ -175,7 +174,7 @@ async fn p9_a_runtime_that_shuts_down_is_an_error_not_a_hang() {
 
 #[tokio::test]
 async fn p1_a_write_dropped_half_way_cannot_be_finished() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     assert!(faults.part_permits.forget_permits(usize::MAX) > 0);
     let mut writer = blob.put(&name()).await.unwrap();
     let dropped = drop_after(1, writer.write(body(10 * PART))).await;
@@ -190,7 +189,7 @@ async fn p1_a_write_dropped_half_way_cannot_be_finished() {
 
 #[tokio::test]
 async fn p1_an_answer_cut_short_is_an_error() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     let mut writer = blob.put(&name()).await.unwrap();
     writer.write(body(1000)).await.unwrap();
     writer.finish().await.unwrap();
@@ -206,7 +205,7 @@ async fn p1_an_answer_cut_short_is_an_error() {
 
 #[tokio::test]
 async fn a_failure_without_a_reason_is_checked_for_a_wrong_range() {
-    let (blob, faults) = store(Tokio::current());
+    let (blob, faults) = store(CurrentRuntime::port());
     let mut writer = blob.put(&name()).await.unwrap();
     writer.write(body(1000)).await.unwrap();
     writer.finish().await.unwrap();
@@ -242,7 +241,7 @@ async fn a_configuration_that_makes_no_sense_is_refused() {
         },
     ] {
         let store = Arc::new(FaultyStore::default());
-        let error = ObjectBlob::new(store, Tokio::current(), &config).unwrap_err();
+        let error = ObjectBlob::new(store, CurrentRuntime::port(), &config).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
     }
 }

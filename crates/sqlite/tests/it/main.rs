@@ -4,7 +4,6 @@
 
 mod files;
 mod processes;
-mod runtime;
 mod space;
 mod support;
 mod waiting;

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use terrace_core::{Cas, Clock as _, ErrorKind, IndexStore, MAX_MANIFEST_BYTES, Timestamp};
 use terrace_sqlite::{SqliteConfig, SqliteIndex};
-use terrace_testkit::ManualClock;
+use terrace_testkit::{CurrentRuntime, ManualClock};
 
-use crate::runtime::Tokio;
 use crate::support::{key, open, raw, record, version};
 
 async fn with_clock(path: &Path) -> (SqliteIndex, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::default());
     let index = SqliteIndex::open(
         path,
-        Tokio::current(),
+        CurrentRuntime::port(),
         clock.clone(),
         SqliteConfig::default(),
     );

@@ -7,8 +7,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use terrace_core::{Key, Record, Result, SystemClock, Timestamp, Version};
 use terrace_sqlite::{SqliteConfig, SqliteIndex};
-
-use crate::runtime::Tokio;
+use terrace_testkit::CurrentRuntime;
 
 pub(crate) async fn open(path: &Path) -> SqliteIndex {
     try_open(path).await.unwrap()
@@ -19,7 +18,7 @@ pub(crate) async fn try_open(path: &Path) -> Result<SqliteIndex> {
 }
 
 pub(crate) async fn open_with(path: &Path, config: SqliteConfig) -> Result<SqliteIndex> {
-    SqliteIndex::open(path, Tokio::current(), Arc::new(SystemClock), config).await
+    SqliteIndex::open(path, CurrentRuntime::port(), Arc::new(SystemClock), config).await
 }
 
 /// A connection of somebody who knows nothing of us.

@@ -6,10 +6,9 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use terrace_core::{Applied, Cas, ErrorKind, IndexStore, Retry, Runtime, SystemClock};
 use terrace_sqlite::{SqliteConfig, SqliteIndex};
-use terrace_testkit::drop_after;
+use terrace_testkit::{CurrentRuntime, drop_after};
 use tokio::sync::Notify;
 
-use crate::runtime::Tokio;
 use crate::support::{execute, key, open, open_with, raw, record, version};
 
 #[tokio::test]
@@ -152,7 +151,7 @@ async fn an_opening_waits_for_another_that_prepares_the_file() {
     let path = dir.path().join("index.db");
     let mut other = raw(&path).await;
     execute(&mut other, "BEGIN IMMEDIATE").await;
-    let runtime = Arc::new(Telling(Tokio::current(), Notify::new()));
+    let runtime = Arc::new(Telling(CurrentRuntime::port(), Notify::new()));
     let config = SqliteConfig {
         busy_timeout: Duration::from_millis(1),
         ..SqliteConfig::default()
