@@ -4,10 +4,10 @@
 
 #[doc(inline)]
 pub use terrace_core::{
-    Applied, BlobInfo, BlobName, BlobRead, BlobStore, BlobWrite, BlockChecksums, Cas,
+    Applied, BlobInfo, BlobName, BlobRead, BlobStore, BlobWrite, BlockChecksums, BodySource, Cas,
     ChecksumBuilder, Commit, Committed, Cursor, Decoded, Entry, EpochSlot, EpochTable, Fence, Fill,
     Group, GroupStamp, Hit, IndexCapabilities, IndexPage, IndexStore, InvalidBlobName, Liveness,
     Location, Lookup, MAX_BLOCKS, MAX_MANIFEST_BYTES, MAX_TAGS, MIN_BLOCK_SIZE, Manifest,
-    ManifestError, ReadBody, Record, Reservation, State, StoredObject, Tier, TierKind, Verifier,
-    Version, crc32c,
+    ManifestError, ReadBody, Record, Reservation, State, StoredObject, Tier, TierKind,
+    VerifiedBody, Verifier, Version, crc32c,
 };

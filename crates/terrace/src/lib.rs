@@ -16,7 +16,7 @@
 //! | `durable` | `durable` | `DurableTier<B, I>`: any blob store under any index store | yes |
 //! | `object-store` | `object_store` | `ObjectBlob`: bodies in a directory, or in an object store | yes |
 //! | `sqlite` | `sqlite` | `SqliteIndex`: the index in one file | yes |
-//! | `redis` | `redis` | `RedisIndex`: the index in Redis or Valkey | |
+//! | `redis` | `redis` | `RedisTier`, an L1 that processes share; `RedisIndex` | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
 //!
