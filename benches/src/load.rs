@@ -18,11 +18,12 @@ const WARM_UP: Duration = Duration::from_millis(200);
 /// The most bytes of a body that are thrown away at once.
 const AT_ONCE: usize = 1 << 20;
 
-/// What was done while it counted.
+/// What was done. A response of which only a part came in the time counted counts as that part.
 pub(crate) struct Done {
-    /// Responses, those begun or ended in the meantime as the part of their body that came.
+    /// Responses per second.
+    pub(crate) rate: f64,
+    /// Responses, those before and after the time counted included.
     pub(crate) responses: f64,
-    pub(crate) time: Duration,
 }
 
 /// Asks for `/BYTES` on each connection, again when the last byte has come, for `time`. Errors if a response is not a
@@ -48,8 +49,11 @@ pub(crate) fn run(
         let (asked, (received, time)) = join(asking, load.count(time)).await;
         asked?;
         #[expect(clippy::cast_precision_loss, reason = "far from 2^52 bytes")]
-        let responses = received as f64 / bytes as f64;
-        Ok(Done { responses, time })
+        let responses = |received: u64| received as f64 / bytes as f64;
+        Ok(Done {
+            rate: responses(received) / time.as_secs_f64(),
+            responses: responses(load.received.get()),
+        })
     })
 }
 

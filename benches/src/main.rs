@@ -70,9 +70,8 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             let time = Duration::try_from_secs_f64(seconds)?;
             let done = load::run(server, bytes, connections, time)?;
             write_line(&format!(
-                "responses {:.3} seconds {:.6}",
-                done.responses,
-                done.time.as_secs_f64()
+                "rate {:.3} responses {:.3}",
+                done.rate, done.responses
             ))?;
         }
     }

@@ -4,6 +4,7 @@
 use std::env;
 use std::process::ExitCode;
 
+mod bench;
 mod deny;
 mod features;
 mod lint;
@@ -26,7 +27,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         name: "run",
         usage: "run [--] [ARGS…]",
@@ -62,6 +63,12 @@ const COMMANDS: [Command; 7] = [
         usage: "tidy",
         help: tidy::HELP,
         run: tidy::tidy,
+    },
+    Command {
+        name: "bench",
+        usage: "bench proxy [OPTIONS]",
+        help: bench::HELP,
+        run: bench::bench,
     },
     Command {
         name: "replay",

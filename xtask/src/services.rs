@@ -17,11 +17,11 @@ mod dynamodb;
 mod instance;
 mod memcached;
 mod minio;
-mod port;
+pub(crate) mod port;
 mod postgres;
 mod process;
 mod redis;
-mod wait;
+pub(crate) mod wait;
 
 pub(crate) const HELP: &str = "\
 Gets, starts and stops the real servers that tests talk to.

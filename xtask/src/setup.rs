@@ -3,7 +3,7 @@ use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::step::{skipped, step, timed};
-use crate::tools::{BUILD_TOOLS, NGINX, Tool, find};
+use crate::tools::{BUILD_TOOLS, NGINX, Tool, WRK, find};
 use crate::workspace::is_ci;
 
 /// Sees to it that the build finds what it needs.
@@ -21,6 +21,14 @@ pub(crate) fn nginx() -> Outcome<Option<PathBuf>> {
             Ok(None)
         }
     }
+}
+
+/// The client that measures proxies.
+pub(crate) fn wrk() -> Outcome<PathBuf> {
+    timed("wrk", || {
+        ensure(&[WRK])?;
+        WRK.find().ok_or_else(|| "it is gone again".to_owned())
+    })
 }
 
 /// Installs what of `tools` is missing, where it may.

@@ -46,6 +46,14 @@ pub(crate) const NGINX: Tool = Tool {
     why: "a real web server, as the origin of the end-to-end tests",
 };
 
+/// The client of `cargo xtask bench`.
+pub(crate) const WRK: Tool = Tool {
+    program: "wrk",
+    variable: "WRK",
+    package: "wrk",
+    why: "the client that measures proxies",
+};
+
 impl Tool {
     /// Where it is: what its variable names, or else what is found on the path, or in the system's
     /// folders that only root has on it.

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -265,10 +266,7 @@ impl ProxyHttp for CachingProxy {
         give_withheld(session, response, ctx)?;
         let report = outcome::of(session, ctx);
         response.append_header("cache-status", self.cache_status(&report))?;
-        response.append_header(
-            header::VIA,
-            headers::via(response.version, &self.config.name),
-        )?;
+        response.append_header("via", headers::via(response.version, &self.config.name))?;
         if let Some(age) = outcome::age_of_new(session) {
             response.insert_header(header::AGE, age.as_secs())?;
         }
@@ -328,6 +326,10 @@ impl ProxyHttp for CachingProxy {
 impl CachingProxy {
     fn cache_status(&self, report: &crate::status::Report) -> String {
         let now = self.config.clock.now();
-        report.cache_status(&self.config.name, now).to_string()
+        // Long enough for most: growing it costs more than writing it.
+        let mut text = String::with_capacity(96);
+        // A `String` takes whatever is written.
+        let _ = write!(text, "{}", report.cache_status(&self.config.name, now));
+        text
     }
 }

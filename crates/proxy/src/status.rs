@@ -82,10 +82,10 @@ impl Report {
     }
 
     /// The member our cache adds to `Cache-Status`.
-    pub(crate) fn cache_status(&self, name: &str, now: Timestamp) -> CacheStatus<'_> {
+    pub(crate) fn cache_status<'a>(&'a self, name: &'a str, now: Timestamp) -> CacheStatus<'a> {
         CacheStatus {
             report: self,
-            name: name.to_owned(),
+            name,
             now,
         }
     }
@@ -101,14 +101,14 @@ impl Report {
 
 pub(crate) struct CacheStatus<'a> {
     report: &'a Report,
-    name: String,
+    name: &'a str,
     now: Timestamp,
 }
 
 impl fmt::Display for CacheStatus<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.report;
-        f.write_str(&self.name)?;
+        f.write_str(self.name)?;
         match report.served {
             Served::Hit { .. } => f.write_str("; hit")?,
             _ => write!(f, "; fwd={}", report.forward.as_str())?,

@@ -56,7 +56,8 @@ impl Guard {
     pub(crate) async fn lookup(self: &Arc<Self>, key: &Key) -> Result<Lookup> {
         let looked = if self.is_memory() {
             let watch = Stopwatch::sampled();
-            let looked = self.tier.0.lookup(key).await;
+            // The tier's own method, not that of the `Arc`, which boxes another future around it.
+            let looked = (*self.tier.0).lookup(key).await;
             if let Some(watch) = watch {
                 self.stats.took(Op::Lookup, watch);
             }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use crate::Outcome;
 
 /// `N` ports that are free now. Somebody else may take one before its server does: then that server says so.
-pub(super) fn free<const N: usize>() -> Outcome<[u16; N]> {
+pub(crate) fn free<const N: usize>() -> Outcome<[u16; N]> {
     try_free(N)?
         .try_into()
         .map_err(|_| "the system gave fewer ports than asked for".to_owned())

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
     clippy::disallowed_methods,
     reason = "a chore waits in real time, on a thread of its own"
 )]
-pub(super) fn until(what: &str, mut is_ready: impl FnMut() -> bool) -> Outcome {
+pub(crate) fn until(what: &str, mut is_ready: impl FnMut() -> bool) -> Outcome {
     let begun = Instant::now();
     while !is_ready() {
         if begun.elapsed() > PATIENCE {
@@ -29,12 +29,12 @@ pub(super) fn until(what: &str, mut is_ready: impl FnMut() -> bool) -> Outcome {
 }
 
 /// Whether something accepts connections there.
-pub(super) fn listens(port: u16) -> bool {
+pub(crate) fn listens(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// The status with which a web server answers `GET path`, if it does.
-pub(super) fn http_status(port: u16, path: &str) -> Option<u16> {
+pub(crate) fn http_status(port: u16, path: &str) -> Option<u16> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let request =
@@ -46,7 +46,7 @@ pub(super) fn http_status(port: u16, path: &str) -> Option<u16> {
 }
 
 /// What `command` prints, or why it failed.
-pub(super) fn output(command: &mut Command) -> Outcome<String> {
+pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
         .output()

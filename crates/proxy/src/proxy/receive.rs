@@ -70,6 +70,8 @@ impl CachingProxy {
             return;
         }
         let mut key = key::of(ctx.scheme, session.req_header());
+        // Pingora computes the digest whenever it is asked for it.
+        key.set_primary_bin_override(key.primary_bin());
         let is_background = ctx.background.is_some();
         let is_collapsible = self.uncacheable.cacheable_prediction(&key);
         if !is_background && !is_collapsible && request::wants_less(session.req_header()) {
