@@ -9,6 +9,7 @@ mod a_body_is_fetched_once;
 mod a_broken_tier_costs_nothing;
 mod a_purge_is_final;
 mod a_restart_keeps_what_was_stored;
+mod bad_clients;
 mod http_semantics;
 mod kill_at_any_moment;
 mod memory_is_bounded;

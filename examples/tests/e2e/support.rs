@@ -8,6 +8,7 @@ mod nginx;
 mod origin;
 mod process;
 mod proxy;
+mod raw;
 mod wait;
 
 pub(crate) use client::{AUTHORITY, Ask, Connection, Reply};
@@ -16,6 +17,7 @@ pub(crate) use metrics::Metrics;
 pub(crate) use nginx::Nginx;
 pub(crate) use origin::{Answer, Gate, Origin, Seen};
 pub(crate) use proxy::{Proxy, Setup, folder};
+pub(crate) use raw::Raw;
 pub(crate) use wait::eventually;
 
 pub(crate) const KIB: u64 = 1024;

@@ -65,6 +65,11 @@ impl Origin {
         self.seen.lock().iter().filter(|it| it.path == path).count()
     }
 
+    /// How often it was asked for anything.
+    pub(crate) fn requests(&self) -> usize {
+        self.seen.lock().len()
+    }
+
     pub(crate) fn last(&self) -> Seen {
         self.seen.lock().last().expect("a request came").clone()
     }
