@@ -16,3 +16,4 @@ mod memory_is_bounded;
 mod no_secret_is_printed;
 mod operators_are_told;
 mod ranges_are_exact;
+mod soak;

@@ -2,7 +2,16 @@ use std::fs;
 
 /// The most memory a process ever had, in bytes.
 pub(crate) fn memory_peak(pid: u32) -> u64 {
-    let line = field(&format!("/proc/{pid}/status"), "VmHWM:");
+    memory_field(pid, "VmHWM:")
+}
+
+/// The memory a process has now, in bytes.
+pub(crate) fn memory(pid: u32) -> u64 {
+    memory_field(pid, "VmRSS:")
+}
+
+fn memory_field(pid: u32, name: &str) -> u64 {
+    let line = field(&format!("/proc/{pid}/status"), name);
     let kib: u64 = line
         .trim_end_matches(" kB")
         .parse()

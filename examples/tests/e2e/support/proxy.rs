@@ -173,6 +173,11 @@ impl Proxy {
         self.child.id().expect("it runs")
     }
 
+    /// The memory it has now, in bytes (`VmRSS`).
+    pub(crate) fn memory(&self) -> u64 {
+        process::memory(self.pid())
+    }
+
     /// The most memory it ever had, in bytes (`VmHWM`).
     pub(crate) fn memory_peak(&self) -> u64 {
         process::memory_peak(self.pid())
