@@ -3,6 +3,7 @@
 //! What the command line or a variable says comes first, then the file, then the defaults. Values that have an option
 //! become that option's default ([`Settings`]), so that both are read and checked by the same code.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::ops::Range;
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use terrace::proxy::settings::{CacheSettings, PurgeSettings};
+use terrace::proxy::{HostPattern, KeyRules, ProxyConfig, Rule, Rules};
+use toml::Spanned;
+use toml::de::DeTable;
 
 mod log;
 mod server;
@@ -39,6 +43,12 @@ pub struct File<T> {
     pub purge: PurgeSettings,
     /// `[tiers]`: where objects are kept.
     pub tiers: T,
+    /// `[key]`: what keys are made of, where no rule says it.
+    pub key: KeyRules,
+    /// `[host_alias]`: hosts that are others by another name.
+    pub host_alias: BTreeMap<HostPattern, String>,
+    /// `[[rule]]`: what differs for parts of sites. The first that matches holds.
+    pub rule: Vec<Spanned<Rule>>,
 }
 
 /// A section whose values are defaults of options.
@@ -73,6 +83,60 @@ impl<T: DeserializeOwned + Default> Loaded<T> {
             }),
             Err(error) => Err(FileError::of_toml(path, &text, error)),
         }
+    }
+
+    /// Writes the rules and the keys into `config`, and says where the first mistake in them is.
+    pub fn apply_rules(&self, config: &mut ProxyConfig) -> Result<(), FileError> {
+        let File {
+            key,
+            host_alias,
+            rule,
+            ..
+        } = &self.file;
+        let mut rules = Rules::default();
+        rules.key.clone_from(key);
+        rules.host_alias.clone_from(host_alias);
+        rules
+            .list
+            .extend(rule.iter().map(|it| it.get_ref().clone()));
+        if let Err((number, why)) = rules.validate() {
+            let named = number.checked_sub(1).and_then(|index| rule.get(index));
+            return Err(match named {
+                Some(rule) => {
+                    let line = self.line(&rule.span());
+                    let what = format!("rule {number} (`[[rule]]` at line {line}): {why}");
+                    FileError {
+                        path: self.path.clone(),
+                        line: None,
+                        what,
+                    }
+                }
+                None => self.error_at(&["key"], why),
+            });
+        }
+        config.rules = rules;
+        Ok(())
+    }
+
+    /// An error about what stands under `key`, with its line if it does stand there.
+    pub fn error_at(&self, key: &[&str], what: impl fmt::Display) -> FileError {
+        FileError {
+            path: self.path.clone(),
+            line: self.line_of(key),
+            what: what.to_string(),
+        }
+    }
+
+    /// The line of what stands under `key`, a path of tables.
+    pub fn line_of(&self, key: &[&str]) -> Option<usize> {
+        let document = DeTable::parse(&self.text).ok()?;
+        let (last, tables) = key.split_last()?;
+        let mut table = document.get_ref();
+        for name in tables {
+            table = table.get(*name)?.get_ref().as_table()?;
+        }
+        let (name, _) = table.get_key_value(*last)?;
+        Some(self.line(&name.span()))
     }
 
     /// The line `span` begins in, from 1.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use pingora_cache::CacheKey;
 use terrace_core::{Generation, Key};
+use terrace_policy::Placement;
 use terrace_tiers::{Intent, Source, Ticket};
 
 /// The most keys of which one request remembers what it looked up: the primary slot, a variant, and some to
@@ -22,6 +23,7 @@ pub const MAX_LOOKUPS: usize = 4;
 #[derive(Clone)]
 pub struct RequestSlot {
     intent: Intent,
+    placement: Placement,
     state: Arc<Mutex<State>>,
 }
 
@@ -70,6 +72,7 @@ impl RequestSlot {
     pub fn new() -> Self {
         Self {
             intent: Intent::Serve,
+            placement: Placement::default(),
             state: Arc::default(),
         }
     }
@@ -80,6 +83,13 @@ impl RequestSlot {
     #[must_use]
     pub fn with_intent(mut self, intent: Intent) -> Self {
         self.intent = intent;
+        self
+    }
+
+    /// Narrows where the object is stored, by this request's fill and by a promotion of its hit.
+    #[must_use]
+    pub fn with_placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
         self
     }
 
@@ -94,6 +104,10 @@ impl RequestSlot {
 
     pub(crate) fn intent(&self) -> Intent {
         self.intent
+    }
+
+    pub(crate) fn placement(&self) -> Placement {
+        self.placement
     }
 
     /// Remembers a lookup. Of several for one key the last counts: its answer is what the request acts upon.

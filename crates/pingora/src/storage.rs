@@ -10,6 +10,7 @@ use pingora_cache::trace::SpanHandle;
 use pingora_cache::{CacheKey, CacheMeta};
 use pingora_error::Result;
 use terrace_core::{Generation, Key, Target};
+use terrace_policy::Placement;
 use terrace_tiers::{Intent, Looked, Stack, TierHit};
 
 use crate::error::{AlreadyInstalled, Op};
@@ -89,7 +90,8 @@ impl Storage for TerraceStorage {
         };
         let (key, slot) = (key(cache_key), RequestSlot::of(cache_key));
         let intent = slot.map_or(Intent::Serve, RequestSlot::intent);
-        let Looked { hit, mut ticket } = stack.lookup(&key, intent).await;
+        let placement = slot.map_or_else(Placement::default, RequestSlot::placement);
+        let Looked { hit, mut ticket } = stack.lookup_placed(&key, intent, placement).await;
         let was_hit = hit.is_some();
         let hit = hit.and_then(|hit| open(&key, hit));
         if let Some(slot) = slot {
@@ -133,7 +135,15 @@ impl Storage for TerraceStorage {
         // To Pingora an error here means "not cached"; the client gets its response all the same.
         let stack = self.stack().ok_or_else(|| Op::Fill.explain(NOT_READY))?;
         let stored = encode_meta(meta).map_err(|error| Op::EncodeMeta.error(error))?;
-        let ticket = slot.and_then(|slot| slot.ticket(&key));
+        let mut ticket = slot.and_then(|slot| slot.ticket(&key));
+        if let Some(slot) = slot {
+            // A variant that was not looked up has no ticket yet.
+            let known = match ticket {
+                Some(ticket) => ticket,
+                None => stack.ticket(&key).await,
+            };
+            ticket = Some(known.placed(slot.placement()));
+        }
         let filling = stack.fill(&key, stored, announced_len(meta), ticket).await;
         if let Some(slot) = slot {
             slot.filling(filling.generation(), filling.is_stored());

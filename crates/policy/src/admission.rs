@@ -67,7 +67,7 @@ impl Refusal {
 }
 
 /// The conjunction of the rules given: each kind of rule is held once, in its strictest form.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct AdmissionRules {
     min_freshness: Duration,
     second_request: bool,

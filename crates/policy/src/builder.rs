@@ -67,6 +67,12 @@ impl PolicyBuilder {
         self.note(added)
     }
 
+    /// Whether requests are counted even if no condition here needs it, because a [`Placement`](crate::Placement) does.
+    pub fn count_requests(mut self, yes: bool) -> Self {
+        self.policy.counts_requests = yes;
+        self
+    }
+
     /// Whether a fill is finished only when the durable tier has committed it.
     pub fn durable_before_finish(mut self, yes: bool) -> Self {
         self.policy.durable_before_finish = yes;

@@ -25,6 +25,7 @@
 //! | you want to | read |
 //! |---|---|
 //! | bound bodies per tier, choose promotions | [`PolicyBuilder`], [`Promotion`] |
+//! | say something else for one object | [`Placement`] |
 //! | write less to the durable tier | [`AdmissionRule`], [`Candidate`], [`Frequency`] |
 //! | know what a policy would have done to your traffic | [`replay`], and the example of that name |
 
@@ -32,6 +33,7 @@ mod admission;
 mod builder;
 mod error;
 mod frequency;
+mod placement;
 mod policy;
 mod promotion;
 pub mod replay;
@@ -40,5 +42,6 @@ pub use admission::{Admission, AdmissionRule, Candidate, Refusal};
 pub use builder::PolicyBuilder;
 pub use error::PolicyError;
 pub use frequency::Frequency;
+pub use placement::Placement;
 pub use policy::Policy;
 pub use promotion::Promotion;

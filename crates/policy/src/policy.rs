@@ -23,6 +23,7 @@ pub struct Policy {
     pub(crate) gates: [u64; Level::ALL.len()],
     pub(crate) promotions: Promotions,
     pub(crate) admission: AdmissionRules,
+    pub(crate) counts_requests: bool,
     pub(crate) durable_before_finish: bool,
 }
 
@@ -32,6 +33,7 @@ impl Default for Policy {
             gates: [2 * MIB, 64 * MIB, u64::MAX, u64::MAX],
             promotions: Promotions::default(),
             admission: AdmissionRules::default(),
+            counts_requests: false,
             durable_before_finish: false,
         }
     }
@@ -88,7 +90,7 @@ impl Policy {
 
     /// Whether [`Candidate::requests`] is looked at: whether requests have to be counted at all.
     pub fn counts_requests(&self) -> bool {
-        self.admission.count_requests()
+        self.counts_requests || self.admission.count_requests()
     }
 
     /// Whether a fill is reported as finished only when the durable tier has committed it. The client that

@@ -6,8 +6,9 @@ use http::{HeaderMap, StatusCode, header};
 use pingora::cache::{CacheMeta, NoCacheReason, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::config::{ProxyConfig, SetCookie};
+use crate::config::SetCookie;
 use crate::control::Control;
+use crate::rules::{Said, Terms};
 use crate::{variants, vary};
 
 use lifetime::{Lifetime, StaleWindows};
@@ -36,12 +37,18 @@ pub(crate) fn decide(
     req: &RequestHeader,
     response: &ResponseHeader,
     received: &Received,
-    config: &ProxyConfig,
+    terms: &Terms,
 ) -> Decision {
     let mut stored = response.clone();
-    let control = Control::of(&response.headers, &config.freshness.targets);
+    let mut control = Control::of(&response.headers, &terms.freshness.targets);
+    if terms.is_forced() {
+        control.overrule();
+    }
+    if terms.remove_set_cookie {
+        stored.remove_header(&header::SET_COOKIE);
+    }
     let withheld = take_out(&control, &mut stored);
-    let cacheable = match judge(req, stored, &control, received, config) {
+    let cacheable = match judge(req, stored, &control, received, terms) {
         Ok(meta) => RespCacheable::Cacheable(meta),
         Err(reason) => RespCacheable::Uncacheable(NoCacheReason::Custom(reason)),
     };
@@ -71,17 +78,19 @@ fn judge(
     stored: ResponseHeader,
     control: &Control,
     received: &Received,
-    config: &ProxyConfig,
+    terms: &Terms,
 ) -> Result<CacheMeta, &'static str> {
     permitted(req, &stored, control)?;
     if !received.is_framed {
         return Err("close-delimited");
     }
-    vary::check(&stored.headers, req, config.max_vary)?;
-    let lifetime = Lifetime::of(&stored, control, received, &config.freshness);
-    let lifetime = lifetime.ok_or("no-lifetime")?;
-    shareable(&stored, control, lifetime, config.set_cookie)?;
-    let stale = StaleWindows::of(control, &config.freshness);
+    if announced(&stored) > Some(terms.max_bytes) {
+        return Err("too-large");
+    }
+    vary::check(&stored.headers, req, terms.max_vary)?;
+    let lifetime = lifetime_by(terms, &stored, control, received).ok_or("no-lifetime")?;
+    shareable(&stored, control, lifetime, terms.set_cookie)?;
+    let stale = StaleWindows::of(control, &terms.freshness);
     let is_stale = received.age >= lifetime.fresh_for;
     if is_stale && !stale.is_explicit && !has_validator(&stored) {
         return Err("stale-on-arrival");
@@ -100,6 +109,37 @@ fn judge(
         meta.set_epoch_override(made);
     }
     Ok(meta)
+}
+
+/// What the origin says, or is assumed, as far as the rule of the request agrees.
+fn lifetime_by(
+    terms: &Terms,
+    stored: &ResponseHeader,
+    control: &Control,
+    received: &Received,
+) -> Option<Lifetime> {
+    let said = Lifetime::of(stored, control, received, &terms.freshness);
+    if control.no_cache {
+        return said;
+    }
+    let is_explicit = said.is_some_and(|said| said.is_explicit);
+    let fresh_for = terms.lifetime(
+        stored.status,
+        Said {
+            lifetime: said.map(|said| said.fresh_for),
+            is_explicit,
+            may_be_assumed: control.public || lifetime::is_cacheable_by_default(stored.status),
+        },
+    )?;
+    Some(Lifetime {
+        fresh_for,
+        is_explicit,
+    })
+}
+
+fn announced(response: &ResponseHeader) -> Option<u64> {
+    let len = response.headers.get(header::CONTENT_LENGTH)?;
+    len.to_str().ok()?.parse().ok()
 }
 
 /// RFC 9111, section 3.

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use terrace_core::{Clock, SystemClock};
 
 use crate::error::ConfigError;
+use crate::rules::Rules;
 use crate::upstream::Upstream;
 
 /// How a [`CachingProxy`](crate::CachingProxy) behaves. Checked by [`CachingProxy::new`](crate::CachingProxy::new).
@@ -54,6 +55,9 @@ pub struct ProxyConfig {
     /// How many URLs are remembered as uncacheable, so that requests for them do not wait for each
     /// other. Default: 65,536, at about 100 bytes each.
     pub remembered_uncacheable: usize,
+    /// What differs for parts of sites, and how keys are made. Default: nothing, and of scheme, host, path and query as they
+    /// were sent.
+    pub rules: Rules,
     /// Who may purge.
     pub purge: PurgeConfig,
     /// Tells the time. Default: the operating system's clock.
@@ -153,6 +157,7 @@ impl ProxyConfig {
             max_variants: 128,
             max_background: 256,
             remembered_uncacheable: 1 << 16,
+            rules: Rules::default(),
             purge: PurgeConfig::default(),
             clock: Arc::new(SystemClock),
         }
@@ -176,6 +181,8 @@ impl ProxyConfig {
         not_zero("remembered_uncacheable", self.remembered_uncacheable > 0)?;
         self.freshness.validate()?;
         self.upstream.validate()?;
+        let rules = self.rules.validate();
+        rules.map_err(|(number, source)| ConfigError::Rule { number, source })?;
         self.purge.validate()
     }
 }

@@ -11,12 +11,17 @@ use crate::conditions::Verdict;
 use crate::control::demands::Demands;
 use crate::in_flight::Flight;
 use crate::key::Scheme;
+use crate::rules::RuleId;
 use crate::status::{Forward, Report, Served};
 
 /// What one request remembers from callback to callback.
 pub struct RequestContext {
     pub(crate) started: Instant,
     pub(crate) scheme: Scheme,
+    /// Which rule holds for it.
+    pub(crate) rule: RuleId,
+    /// Why its rule has it pass by the cache, if it does.
+    pub(crate) kept_out: Option<&'static str>,
     pub(crate) demands: Demands,
     /// Between the callback that decides to cache and the one that Pingora asks for the key.
     pub(crate) key: Option<CacheKey>,
@@ -56,6 +61,8 @@ impl RequestContext {
         Self {
             started: Instant::now(),
             scheme: Scheme::Http,
+            rule: RuleId::default(),
+            kept_out: None,
             demands: Demands::default(),
             key: None,
             slot: None,

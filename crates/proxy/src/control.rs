@@ -130,6 +130,14 @@ impl Control {
         is_possible
     }
 
+    /// Forgets what forbids storing or reusing: the operator has overruled the origin.
+    pub(crate) fn overrule(&mut self) {
+        self.no_store = false;
+        self.no_cache = false;
+        self.private = false;
+        self.must_understand = false;
+    }
+
     /// The lifetime it gives, in seconds, counted from when the response was made.
     pub(crate) fn lifetime(&self) -> Option<u32> {
         if self.no_cache {

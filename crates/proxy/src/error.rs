@@ -1,3 +1,5 @@
+use crate::rules::RuleError;
+
 /// A [`ProxyConfig`](crate::ProxyConfig) that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +27,24 @@ pub enum ConfigError {
         "the purge token is empty or has characters that cannot be sent in a header: use visible ASCII characters without spaces"
     )]
     Token,
+    /// A host, or a pattern of hosts, cannot be understood.
+    #[error(
+        "{0:?} is not a host: write example.org, or *.example.org for all hosts below it; names of other alphabets in Punycode, no port"
+    )]
+    Host(String),
+    /// A status, or a class of them, cannot be understood.
+    #[error(
+        "{0:?} is not a status that can be cached: write for example 404, or 5xx for all that begin with 5"
+    )]
+    Statuses(String),
+    /// A rule contradicts itself.
+    #[error("{}{source}", at(*number))]
+    Rule {
+        /// Which, counted from 1; 0 is what holds without a rule.
+        number: usize,
+        /// What is wrong with it.
+        source: RuleError,
+    },
     /// The file with the token for purging cannot be read.
     #[error("the purge token's file {} cannot be read: {why}", path.display())]
     TokenFile {
@@ -33,4 +53,11 @@ pub enum ConfigError {
         /// What the system said.
         why: String,
     },
+}
+
+fn at(number: usize) -> String {
+    match number {
+        0 => String::new(),
+        _ => format!("rule {number}: "),
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use terrace_core::Level;
 
 /// A duration with units, in a field that may be left out.
 pub fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
@@ -45,6 +46,40 @@ pub fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error
         expected: "a number of bytes, such as \"64MiB\", \"2GB\" or \"4096B\"",
     })
     .map(Some)
+}
+
+/// What can be read from text.
+pub fn one<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    let text = String::deserialize(from)?;
+    text.parse().map_err(D::Error::custom)
+}
+
+/// As [`list`], in a field that may be left out: an empty list is not the same as none.
+pub fn some_list<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    list(from).map(Some)
+}
+
+/// Names of tiers, `"L0"` to `"L3"`, in a field that may be left out.
+pub fn levels<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Level>>, D::Error> {
+    let names: Vec<String> = list(from)?;
+    let level = |name: String| {
+        let level = Level::ALL.into_iter().find(|level| level.as_str() == name);
+        level
+            .ok_or_else(|| D::Error::custom(format!("{name:?} is no tier: write L0, L1, L2 or L3")))
+    };
+    names
+        .into_iter()
+        .map(level)
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// A list of what can be read from text. `x = "a"` is the same as `x = ["a"]`.

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::key::{self, Scheme};
 use crate::metrics;
+use crate::rules::RuleSet;
 
 /// Whether the answer `status` to a request of `method` says that something was changed. Of a method nobody knows, the
 /// worst is to be assumed.
@@ -27,6 +28,7 @@ pub(crate) fn is_due(method: &Method, status: StatusCode) -> bool {
 /// cannot fail the request. It is logged and counted then, and the tier may keep a copy until that expires.
 pub(crate) async fn invalidate(
     storage: &TerraceStorage,
+    rules: &RuleSet,
     scheme: Scheme,
     req: &RequestHeader,
     response: &ResponseHeader,
@@ -35,7 +37,7 @@ pub(crate) async fn invalidate(
         // What has no tiers has stored nothing.
         return;
     };
-    for cache_key in keys(scheme, req, response) {
+    for cache_key in keys(rules, scheme, req, response) {
         let key = terrace_pingora::key(&cache_key);
         match stack.purge(&Target::AllVariants(key.primary())).await {
             Ok(_) => metrics::invalidated("done"),
@@ -50,6 +52,7 @@ pub(crate) async fn invalidate(
 
 /// The target first; each once.
 fn keys(
+    rules: &RuleSet,
     scheme: Scheme,
     req: &RequestHeader,
     response: &ResponseHeader,
@@ -71,7 +74,7 @@ fn keys(
         .into_iter()
         .filter_map(|target| {
             get.set_raw_path(&target).ok()?;
-            Some(key::of(scheme, &get))
+            Some(rules.key(scheme, &get))
         })
         .collect()
 }
@@ -110,6 +113,7 @@ mod tests {
     use pingora::cache::key::CacheHashKey;
 
     use super::*;
+    use crate::config::ProxyConfig;
 
     #[test]
     fn only_what_succeeds_and_is_not_safe_invalidates() {
@@ -140,7 +144,9 @@ mod tests {
                 .append_header("content-location", location)
                 .unwrap();
         }
-        let keys = keys(Scheme::Http, &req, &response);
+        let config = ProxyConfig::new("127.0.0.1:9000".parse().unwrap());
+        let rules = RuleSet::new(&config);
+        let keys = keys(&rules, Scheme::Http, &req, &response);
         keys.iter().map(CacheHashKey::primary_bin).collect()
     }
 

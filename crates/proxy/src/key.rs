@@ -1,6 +1,14 @@
+use http::HeaderMap;
 use pingora::cache::CacheKey;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
+
+pub(crate) mod path;
+mod query;
+mod rules;
+
+pub use rules::{KeyRules, PathRules, QueryRules, Tenant};
+pub(crate) use rules::{has_cookie, split};
 
 /// The version of the key's layout: another layout is another cache.
 const VERSION: u8 = 1;
@@ -47,7 +55,8 @@ impl Scheme {
     }
 }
 
-/// The cache key of a URL, as [`CachingProxy`](crate::CachingProxy) makes it of a request.
+/// The cache key of a URL by the default [`KeyRules`], as [`CachingProxy`](crate::CachingProxy) makes it where nothing else
+/// is configured.
 ///
 /// Its components are the layout's version, the method class (`GET`, which `HEAD` shares), the scheme, the authority in
 /// lower case and without the scheme's default port, and the path and query, byte for byte as
@@ -55,21 +64,13 @@ impl Scheme {
 ///
 /// `target` is the path and query as it stands in the request line: `/a?b=c`.
 pub fn cache_key(scheme: Scheme, authority: &[u8], target: &[u8]) -> CacheKey {
-    let authority = normal_authority(scheme, authority);
-    let components: [&[u8]; 4] = [b"GET", scheme.as_str().as_bytes(), &authority, target];
-    let len: usize = components.iter().map(|part| part.len() + 8).sum();
-    let mut primary = Vec::with_capacity(1 + len);
-    primary.push(VERSION);
-    for part in components {
-        primary.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        primary.extend_from_slice(part);
-    }
-    CacheKey::new(primary, "")
+    KeyRules::default().key(scheme, authority, target, &HeaderMap::new())
 }
 
-/// The key of a request whose target is in origin form.
-pub(crate) fn of(scheme: Scheme, req: &RequestHeader) -> CacheKey {
-    cache_key(scheme, authority(req), req.raw_path())
+/// Appends `part`, so that where it ends can be told from what follows.
+fn frame(primary: &mut Vec<u8>, part: &[u8]) {
+    primary.extend_from_slice(&(part.len() as u64).to_le_bytes());
+    primary.extend_from_slice(part);
 }
 
 /// The authority a request is for: `Host`, or `:authority` of HTTP/2. Pingora has made sure that they agree.
@@ -80,7 +81,7 @@ pub(crate) fn authority(req: &RequestHeader) -> &[u8] {
     }
 }
 
-fn normal_authority(scheme: Scheme, authority: &[u8]) -> Vec<u8> {
+pub(crate) fn normal_authority(scheme: Scheme, authority: &[u8]) -> Vec<u8> {
     let mut authority = authority.to_ascii_lowercase();
     // The last colon of "[::1]" belongs to the address.
     let colon = authority.iter().rposition(|&byte| byte == b':');
@@ -94,44 +95,6 @@ fn normal_authority(scheme: Scheme, authority: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use pingora::cache::key::CacheHashKey;
-
-    use super::*;
-
-    fn digest(scheme: Scheme, authority: &str, target: &str) -> [u8; 16] {
-        cache_key(scheme, authority.as_bytes(), target.as_bytes()).primary_bin()
-    }
-
-    #[test]
-    fn spellings_of_one_authority_are_one_key() {
-        let plain = digest(Scheme::Http, "example.com", "/");
-        for same in ["EXAMPLE.com", "example.com:80", "example.com:"] {
-            assert_eq!(digest(Scheme::Http, same, "/"), plain, "{same}");
-        }
-        let v6 = digest(Scheme::Https, "[::1]", "/");
-        assert_eq!(digest(Scheme::Https, "[::1]:443", "/"), v6);
-    }
-
-    #[test]
-    fn what_differs_has_another_key() {
-        let urls = [
-            (Scheme::Http, "example.com", "/a"),
-            (Scheme::Https, "example.com", "/a"),
-            (Scheme::Http, "example.com:443", "/a"),
-            (Scheme::Http, "example.com", "/A"),
-            (Scheme::Http, "example.com", "/a?"),
-            (Scheme::Http, "example.com", "/%61"),
-            (Scheme::Http, "example.com/", "a"),
-            (Scheme::Http, "example.co", "m/a"),
-            (Scheme::Http, "[::1]", "/a"),
-            (Scheme::Http, "[::]", "/a"),
-            (Scheme::Http, "", "/a"),
-        ];
-        for (i, a) in urls.iter().enumerate() {
-            for b in &urls[i + 1..] {
-                assert_ne!(digest(a.0, a.1, a.2), digest(b.0, b.1, b.2), "{a:?} {b:?}");
-            }
-        }
-    }
-}
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 //! | let operators purge | [`PurgeConfig`] |
 //! | see what happens | [`Admin`], and the tables of headers and metrics in the README |
 //! | read its options from a file | `settings`, with the feature `config` |
+//! | say what is cached how, by host and path, and what keys are made of | [`Rules`], [`Rule`], [`KeyRules`] |
 //! | name a URL's cache key from outside | [`cache_key`], [`Scheme`] |
 //!
 //! ```no_run
@@ -55,6 +56,7 @@ mod context;
 mod control;
 mod date;
 mod error;
+mod glob;
 mod headers;
 #[cfg(feature = "config")]
 pub mod human;
@@ -71,6 +73,7 @@ mod range;
 mod request;
 mod rescue;
 mod respond;
+mod rules;
 mod service;
 #[cfg(feature = "config")]
 pub mod settings;
@@ -84,10 +87,14 @@ pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig, SetCooki
 pub use connections::{ConnectionLimits, Connections};
 pub use context::RequestContext;
 pub use error::ConfigError;
+pub use glob::Glob;
 pub use in_flight::InFlight;
 pub use insight::Insight;
-pub use key::{Scheme, cache_key};
+pub use key::{KeyRules, PathRules, QueryRules, Scheme, Tenant, cache_key};
 pub use proxy::CachingProxy;
+pub use rules::{
+    Caching, HostPattern, MAX_RULES, Rule, RuleError, Rules, Statuses, StoreRules, Ttl,
+};
 pub use service::StackService;
 pub use upstream::Upstream;
 

@@ -24,8 +24,10 @@ use crate::error::ConfigError;
 use crate::headers;
 use crate::in_flight::InFlight;
 use crate::insight::Insight;
+use crate::key::Scheme;
 use crate::metrics::{self, Metrics};
 use crate::respond::Text;
+use crate::rules::RuleSet;
 use crate::upstream::Resolver;
 use crate::variants::Variants;
 use crate::{range, vary};
@@ -48,6 +50,7 @@ const MAX_CONNECTS: usize = 3;
 pub struct CachingProxy {
     storage: &'static TerraceStorage,
     pub(crate) config: Arc<ProxyConfig>,
+    rules: RuleSet,
     insight: Insight,
     lock: &'static CacheKeyLockImpl,
     pub(crate) resolver: Arc<Resolver>,
@@ -81,10 +84,16 @@ impl CachingProxy {
             variants: Variants::new(config.max_variants),
             metrics: Metrics::new(),
             background: InFlight::new(::metrics::Gauge::noop()),
+            rules: RuleSet::new(&config),
             insight: Insight::new(Arc::clone(&config), in_flight.clone()),
             in_flight,
             config,
         })
+    }
+
+    /// The cache key of what `req` asks for, whose target is in origin form, by the [`Rules`](crate::Rules) of this proxy.
+    pub fn key_of(&self, scheme: Scheme, req: &RequestHeader) -> CacheKey {
+        self.rules.key(scheme, req)
     }
 
     /// The requests being served, revalidations in the background included.
@@ -215,10 +224,11 @@ impl ProxyHttp for CachingProxy {
     fn cache_vary_filter(
         &self,
         meta: &CacheMeta,
-        _: &mut Self::CTX,
+        ctx: &mut Self::CTX,
         req: &RequestHeader,
     ) -> Option<HashBinary> {
-        vary::variance(meta.headers(), req)
+        let of_vary = vary::variance(meta.headers(), req);
+        self.rules.variance(ctx.rule, of_vary, &req.headers)
     }
 
     fn cache_not_modified_filter(

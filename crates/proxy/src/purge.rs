@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderValue, StatusCode, header};
+use pingora::cache::CacheKey;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use secrecy::ExposeSecret;
@@ -11,7 +12,6 @@ use terrace_core::{PurgeOutcome, Retry, Target};
 use terrace_pingora::TerraceStorage;
 
 use crate::config::PurgeConfig;
-use crate::key::{self, Scheme};
 use crate::respond::Text;
 
 /// Marks stale instead of removing.
@@ -32,11 +32,11 @@ impl Answer {
     }
 }
 
-/// Purges all variants of what the request names, if whoever made it may.
+/// Purges all variants of what is stored under `key`, if whoever made the request may.
 pub(crate) async fn purge(
     storage: &TerraceStorage,
     config: &PurgeConfig,
-    scheme: Scheme,
+    key: &CacheKey,
     session: &Session,
 ) -> Answer {
     let req = session.req_header();
@@ -55,7 +55,7 @@ pub(crate) async fn purge(
         answer.text.retry_after = true;
         return answer;
     };
-    let key = terrace_pingora::key(&key::of(scheme, req));
+    let key = terrace_pingora::key(key);
     let target = Target::AllVariants(key.primary());
     let outcome = if soft {
         stack.expire(&target).await

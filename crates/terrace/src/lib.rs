@@ -132,8 +132,8 @@ pub use terrace_core::{Clock, OsRandom, Random, Runtime, SystemClock};
 // Which tier takes what.
 #[doc(inline)]
 pub use terrace_policy::{
-    Admission, AdmissionRule, Candidate, Frequency, Policy, PolicyBuilder, PolicyError, Promotion,
-    Refusal, replay,
+    Admission, AdmissionRule, Candidate, Frequency, Placement, Policy, PolicyBuilder, PolicyError,
+    Promotion, Refusal, replay,
 };
 
 // Tiers as one value.

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use terrace_core::{
     ChecksumBuilder, Commit, Committed, Entry, Fill, Generation, Key, Level, Meta, Target,
 };
-use terrace_policy::{Admission, Candidate};
+use terrace_policy::{Admission, Candidate, Placement};
 use tokio::sync::oneshot;
 
 use crate::guard::Guard;
@@ -29,6 +29,7 @@ pub struct Filling {
     inline: Vec<InlineFill>,
     lanes: Vec<Lane>,
     checksums: ChecksumBuilder,
+    placement: Placement,
     /// For how long tiers have held the origin back.
     stalled: Duration,
     /// A write was dropped halfway: a chunk may be missing somewhere.
@@ -81,10 +82,15 @@ impl Stack {
         .await
     }
 
+    /// A ticket without a lookup, of the fences as they are now: what happened before is not noticed by a fill with it.
+    pub async fn ticket(&self, key: &Key) -> Ticket {
+        self.shared.ticket_now(*key).await
+    }
+
     /// As [`fill`](Self::fill), of a given generation; `shared` with concurrent readers, or not.
     pub(crate) async fn begin(&self, entry: Entry, ticket: Ticket, joinable: bool) -> Filling {
         let shared = Arc::clone(&self.shared);
-        let levels = shared.levels_for(&entry.meta, entry.len, ticket.requests);
+        let levels = shared.levels_for(&entry.meta, entry.len, &ticket);
 
         let window = Window::new(shared.limits.in_progress_bytes, shared.memory.account());
         let spool = (shared.limits.spool_dir.clone(), shared.limits.spool_bytes);
@@ -102,6 +108,7 @@ impl Stack {
             inline: Vec::new(),
             lanes: Vec::new(),
             checksums: ChecksumBuilder::new(),
+            placement: ticket.placement,
             stalled: Duration::ZERO,
             torn: false,
             over: false,
@@ -116,19 +123,29 @@ impl Stack {
 
 impl Shared {
     /// The tiers that should have the object, as far as is known before its body came.
-    fn levels_for(&self, meta: &Meta, len: Option<u64>, requests: u32) -> Vec<Arc<Guard>> {
+    fn levels_for(&self, meta: &Meta, len: Option<u64>, ticket: &Ticket) -> Vec<Arc<Guard>> {
         let freshness = meta.fresh_until.since(self.env.now());
-        let admission = self.policy.admits(&Candidate {
+        let placement = ticket.placement;
+        let candidate = Candidate {
             len,
             freshness,
-            requests,
-        });
+            // Where nobody counts, nothing is told apart by it.
+            requests: match self.requests {
+                Some(_) => ticket.requests,
+                None => u32::MAX,
+            },
+        };
+        let admission = match self.policy.admits(&candidate) {
+            Admission::Admitted => placement.admits(&candidate),
+            refused @ Admission::Refused(_) => refused,
+        };
         stats::admission(match admission {
             Admission::Admitted => "admitted",
             Admission::Refused(refusal) => refusal.as_str(),
         });
         let wanted = self.tiers.iter().filter(|guard| {
-            let fits = len.is_none_or(|len| self.policy.fits(guard.level, len));
+            let fits = len.is_none_or(|len| self.policy.fits(guard.level, len))
+                && placement.fits(guard.level, len.unwrap_or(0));
             fits && (guard.level == Level::L0 || admission.is_admitted())
         });
         wanted.cloned().collect()
@@ -261,8 +278,8 @@ impl Filling {
     }
 
     fn drop_oversize(&mut self) {
-        let (len, policy) = (self.checksums.len(), &self.shared.policy);
-        let is_over = |level: Level| !policy.fits(level, len);
+        let (len, policy, placement) = (self.checksums.len(), &self.shared.policy, self.placement);
+        let is_over = |level: Level| !policy.fits(level, len) || !placement.fits(level, len);
         for fill in self
             .inline
             .extract_if(.., |fill| is_over(fill.tally.guard.level))

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use terrace_core::{Entry, Generation, Hit, Key, KeyDigest, Level, Lookup, Meta, Timestamp};
+use terrace_policy::Placement;
 
 use crate::guard::Guard;
 use crate::lane::Plan;
@@ -78,12 +79,18 @@ impl Stack {
     ///   that follows leaves it out (P7).
     /// - Cancellation: calls that have begun end by themselves, within their deadline.
     pub async fn lookup(&self, key: &Key, intent: Intent) -> Looked {
+        self.lookup_placed(key, intent, Placement::default()).await
+    }
+
+    /// As [`lookup`](Self::lookup), where a hit is promoted, and a fill with the ticket is stored, as `placement` allows.
+    pub async fn lookup_placed(&self, key: &Key, intent: Intent, placement: Placement) -> Looked {
         let shared = &self.shared;
         let mut ticket = Ticket::new(
             *key,
             shared.registry.fence(key),
             shared.registry.answers(key),
-        );
+        )
+        .placed(placement);
         if let Some(requests) = &shared.requests {
             ticket.requests = requests.record(digest(key));
         }
@@ -215,7 +222,9 @@ impl Shared {
         let hits = self.count_hit(&key, from);
         let above = self.tiers.iter().filter(|guard| guard.level < from);
         let wanted = above.filter(|guard| {
-            self.policy.promotes(from, guard.level, hits) && self.policy.fits(guard.level, len)
+            self.policy.promotes(from, guard.level, hits)
+                && self.policy.fits(guard.level, len)
+                && ticket.placement.fits(guard.level, len)
         });
         let planned = wanted.filter_map(|guard| {
             // Without a fence there is no promotion (P3).

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use terrace_core::{Fence, Key, Level};
+use terrace_policy::Placement;
 
 /// What a lookup learnt that a fill needs: the fence of every tier it asked, taken before the origin was.
 ///
@@ -15,6 +16,8 @@ pub struct Ticket {
     pub(crate) answers: u32,
     /// How often the group was asked for lately, this time included.
     pub(crate) requests: u32,
+    /// What was said of this object besides the policy.
+    pub(crate) placement: Placement,
 }
 
 impl Ticket {
@@ -25,7 +28,15 @@ impl Ticket {
             fences: [const { None }; 4],
             answers,
             requests: 1,
+            placement: Placement::default(),
         }
+    }
+
+    /// Narrows where a fill with this ticket is stored.
+    #[must_use]
+    pub fn placed(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
     }
 
     /// The key it is for.
@@ -51,6 +62,7 @@ impl Ticket {
             fences,
             answers: 0,
             requests: 1,
+            placement: Placement::default(),
         })
     }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use terrace::proxy::{ProxyConfig, PurgeConfig};
+use serde::de::DeserializeOwned;
+use terrace::proxy::{ConfigError, ProxyConfig, PurgeConfig};
 
 use super::BoxError;
 use super::addresses::Origin;
@@ -65,9 +66,28 @@ pub(super) fn proxy_config<A: Cli>(
     };
     let mut config = ProxyConfig::new(upstream);
     loaded.file.cache.apply(&mut config);
+    loaded.apply_rules(&mut config)?;
     config.purge = purge_config::<A>(args, loaded)?;
-    config.validate()?;
+    config.validate().map_err(|why| in_file(loaded, why))?;
     Ok(config)
+}
+
+/// With its place in the file, if it was the file that said it.
+fn in_file<T>(loaded: &Loaded<T>, why: ConfigError) -> BoxError
+where
+    T: DeserializeOwned + Default,
+{
+    let key = match &why {
+        ConfigError::Zero(name) => ["cache", *name],
+        ConfigError::Name(_) => ["cache", "name"],
+        ConfigError::Token | ConfigError::TokenFile { .. } => ["purge", "token_file"],
+        _ => return why.into(),
+    };
+    if loaded.line_of(&key).is_none() {
+        return why.into();
+    }
+    let what = format!("`{}`: {why}", key.join("."));
+    loaded.error_at(&key, what).into()
 }
 
 fn purge_config<A: Cli>(
@@ -87,7 +107,8 @@ fn purge_config<A: Cli>(
         return Err(message.into());
     }
     let mut config = PurgeConfig::default();
-    said.apply(&mut config)?;
+    said.apply(&mut config)
+        .map_err(|why| in_file(loaded, why))?;
     config.token = args.purge_token.clone().or(config.token);
     if said.token_only && config.token.is_none() {
         let message = "--purge-token-only (`purge.token_only`) needs a token: set --purge-token, better its variable TERRACE_PURGE_TOKEN, or `purge.token_file`";

@@ -73,7 +73,7 @@ fn guessed(headers: &HeaderMap, received: &Received, freshness: &Freshness) -> O
 }
 
 /// RFC 9110, 15.1; without 206.
-fn is_cacheable_by_default(status: StatusCode) -> bool {
+pub(super) fn is_cacheable_by_default(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
         200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501

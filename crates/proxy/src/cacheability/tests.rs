@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::config::ProxyConfig;
+use crate::rules::Rule;
 
 /// 1 January 2030.
 const NOW: u64 = 1_893_456_000;
@@ -44,7 +46,8 @@ fn judged_by(
     response: &ResponseHeader,
 ) -> Result<CacheMeta, &'static str> {
     let received = Received::new(response, at(NOW), at(NOW));
-    match decide(&request(req), response, &received, config).cacheable {
+    let terms = Terms::new(config, &Rule::new(""));
+    match decide(&request(req), response, &received, &terms).cacheable {
         RespCacheable::Cacheable(meta) => Ok(meta),
         RespCacheable::Uncacheable(NoCacheReason::Custom(reason)) => Err(reason),
         RespCacheable::Uncacheable(reason) => panic!("{reason:?}"),
@@ -260,7 +263,12 @@ fn what_is_withheld_goes_to_its_client_and_not_into_the_store() {
         ],
     );
     let received = Received::new(&response, at(NOW), at(NOW));
-    let decision = decide(&request(&[]), &response, &received, &config());
+    let decision = decide(
+        &request(&[]),
+        &response,
+        &received,
+        &Terms::new(&config(), &Rule::new("")),
+    );
     assert_eq!(decision.withheld.get_all("a").iter().count(), 2);
     assert_eq!(decision.withheld["b"], "3");
     let RespCacheable::Cacheable(meta) = decision.cacheable else {

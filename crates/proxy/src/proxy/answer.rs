@@ -32,7 +32,7 @@ impl CachingProxy {
         ctx.confirmation = is_confirmation.then(|| Box::new(response.clone()));
         let asked = session.req_header();
         if invalidation::is_due(&asked.method, response.status) {
-            invalidation::invalidate(self.storage, ctx.scheme, asked, response).await;
+            invalidation::invalidate(self.storage, &self.rules, ctx.scheme, asked, response).await;
         }
         self.reconsider(asked, response, ctx);
         Ok(())
@@ -50,6 +50,7 @@ impl CachingProxy {
     pub(super) fn within_variants(
         &self,
         session: &Session,
+        ctx: &RequestContext,
         decision: RespCacheable,
     ) -> RespCacheable {
         let (RespCacheable::Cacheable(meta), Some(key)) =
@@ -57,7 +58,10 @@ impl CachingProxy {
         else {
             return decision;
         };
-        let Some(variance) = vary::variance(meta.headers(), session.req_header()) else {
+        let req = session.req_header();
+        let of_vary = vary::variance(meta.headers(), req);
+        let variance = self.rules.variance(ctx.rule, of_vary, &req.headers);
+        let Some(variance) = variance else {
             return decision;
         };
         let url = key.primary_bin();
@@ -93,7 +97,7 @@ impl CachingProxy {
             // It cannot fail for a status that is one.
             let _ = whole.set_status(StatusCode::OK);
         }
-        let decision = cacheability::decide(asked, &whole, &received, &self.config);
+        let decision = cacheability::decide(asked, &whole, &received, self.rules.terms(ctx.rule));
         if decision.cacheable.is_cacheable() {
             self.uncacheable.mark_cacheable(&key);
         }

@@ -21,6 +21,9 @@ pub(super) fn passes_by(session: &mut Session, ctx: &RequestContext) -> Option<F
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Some(Forward::Method);
     }
+    if ctx.kept_out.is_some() {
+        return Some(Forward::Bypass);
+    }
     // The key says nothing of a body, and a protocol upgrade is no response.
     let has_body = !session.as_mut().is_body_empty();
     let is_special = has_body || session.is_upgrade_req() || ctx.demands.no_store;

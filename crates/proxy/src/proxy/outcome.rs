@@ -43,7 +43,7 @@ pub(super) fn of(session: &Session, ctx: &RequestContext) -> Report {
         report.source = source;
     }
     if let CachePhase::Disabled(reason) = cache.phase() {
-        report.refused = refused(reason);
+        report.refused = refused(reason).or(ctx.kept_out);
     }
     report
 }

@@ -16,7 +16,7 @@ use crate::conditions;
 use crate::config::{ClientDirectives, ProxyConfig};
 use crate::context::RequestContext;
 use crate::control::demands::Demands;
-use crate::key::{self, Scheme};
+use crate::key::Scheme;
 use crate::method;
 use crate::purge;
 use crate::request::{self, Refusal};
@@ -51,14 +51,18 @@ impl CachingProxy {
                 return Ok(true);
             }
         };
-        if session.req_header().method.as_str() == "PURGE" {
+        let is_purge = session.req_header().method.as_str() == "PURGE";
+        if let (true, Some(scheme)) = (is_purge, target_scheme) {
             // Whoever purges may name a URL of the other scheme.
-            let scheme = target_scheme.unwrap_or(ctx.scheme);
-            self.purge(scheme, session, ctx).await?;
+            ctx.scheme = scheme;
+        }
+        self.find_rule(session.req_header_mut(), ctx)?;
+        if is_purge {
+            self.purge(session, ctx).await?;
             return Ok(true);
         }
         if ctx.background.is_none() {
-            ctx.demands = self.demands(session.req_header());
+            ctx.demands = self.demands(session.req_header(), ctx);
         }
         Ok(false)
     }
@@ -69,7 +73,10 @@ impl CachingProxy {
             ctx.forward = forward;
             return;
         }
-        let mut key = key::of(ctx.scheme, session.req_header());
+        let terms = self.rules.terms(ctx.rule);
+        let mut key = self
+            .rules
+            .key_by(ctx.rule, ctx.scheme, session.req_header());
         // Pingora computes the digest whenever it is asked for it.
         key.set_primary_bin_override(key.primary_bin());
         let is_background = ctx.background.is_some();
@@ -89,6 +96,7 @@ impl CachingProxy {
             Intent::Serve
         };
         let slot = RequestSlot::new().with_intent(intent);
+        let slot = slot.with_placement(terms.placement);
         key.extensions.insert(slot.clone());
         ctx.slot = Some(slot);
         ctx.forward = Forward::UriMiss;
@@ -99,7 +107,8 @@ impl CachingProxy {
             .req_header()
             .headers
             .contains_key(header::AUTHORIZATION);
-        let collapses = is_background || (!is_personal && is_collapsible);
+        let may_wait = terms.collapse && !is_personal;
+        let collapses = is_background || (may_wait && is_collapsible);
         let lock = collapses.then_some(self.lock);
         let mut options = CacheOptionOverrides::default();
         options.wait_timeout = Some(self.config.lock_wait);
@@ -109,24 +118,35 @@ impl CachingProxy {
         ctx.key = Some(key);
     }
 
-    fn demands(&self, req: &RequestHeader) -> Demands {
+    /// Finds the rule that holds for the request, and makes the request what its key says.
+    fn find_rule(&self, req: &mut RequestHeader, ctx: &mut RequestContext) -> Result<()> {
+        let settled = self.rules.settle(ctx.scheme, req)?;
+        let terms = self.rules.terms(settled.rule);
+        tracing::trace!(rule = terms.name, "the rule that holds");
+        ctx.rule = settled.rule;
+        ctx.kept_out = if settled.is_ambiguous {
+            Some("ambiguous-path")
+        } else {
+            terms.bypass(&req.headers)
+        };
+        Ok(())
+    }
+
+    fn demands(&self, req: &RequestHeader, ctx: &RequestContext) -> Demands {
         let demands = Demands::of(req);
-        match self.config.client_directives {
+        match self.rules.terms(ctx.rule).client_directives {
             ClientDirectives::Honour => demands,
             ClientDirectives::Ignore => demands.without_freshness(),
         }
     }
 
-    async fn purge(
-        &self,
-        scheme: Scheme,
-        session: &mut Session,
-        ctx: &mut RequestContext,
-    ) -> Result<()> {
+    async fn purge(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
         ctx.is_purge = true;
-        let key = key::of(scheme, session.req_header());
+        let key = self
+            .rules
+            .key_by(ctx.rule, ctx.scheme, session.req_header());
         self.variants.forget(&key.primary_bin());
-        let answer = purge::purge(self.storage, &self.config.purge, scheme, session).await;
+        let answer = purge::purge(self.storage, &self.config.purge, &key, session).await;
         self.metrics.purged(answer.outcome);
         answer.text.send(session).await
     }

@@ -22,7 +22,7 @@ impl CachingProxy {
         is_fresh: bool,
         ctx: &mut RequestContext,
     ) -> Option<ForcedFreshness> {
-        let targets = &self.config.freshness.targets;
+        let targets = &self.rules.terms(ctx.rule).freshness.targets;
         let forced = if answer::refutes(session.req_header(), meta) {
             Some(ForcedFreshness::ForceExpired)
         } else {
@@ -65,8 +65,9 @@ impl CachingProxy {
         let req = session.req_header();
         let confirmed = Self::confirmed(session, ctx);
         let response = confirmed.as_ref().unwrap_or(response);
-        let mut decision = cacheability::decide(req, response, &received, &self.config);
-        decision.cacheable = self.within_variants(session, decision.cacheable);
+        let terms = self.rules.terms(ctx.rule);
+        let mut decision = cacheability::decide(req, response, &received, terms);
+        decision.cacheable = self.within_variants(session, ctx, decision.cacheable);
         if let Some(key) = session.cache.maybe_cache_key() {
             match &decision.cacheable {
                 RespCacheable::Cacheable(_) => self.uncacheable.mark_cacheable(key),
