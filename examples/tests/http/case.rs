@@ -9,6 +9,8 @@
 //!
 //! A step's number counts from 0 and stands in the body that the origin sends in it, so that every response tells when
 //! it was made. Values such as `@-10` are dates, relative to now.
+//!
+//! A second fill may overtake the first on its way to the disk, and is then not kept: a case ends with it.
 
 use std::fmt;
 
@@ -87,6 +89,8 @@ pub(crate) struct Step {
     pub(crate) headers: Headers,
     pub(crate) body: Option<&'static str>,
     pub(crate) answer: Option<Answer>,
+    /// How many clients send it at a time.
+    pub(crate) clients: usize,
     expected: Vec<Expected>,
 }
 
@@ -110,6 +114,7 @@ pub(crate) fn ask(method: &'static str) -> Step {
         headers: Headers::new(),
         body: None,
         answer: None,
+        clients: 1,
         expected: Vec::new(),
     }
 }
@@ -128,6 +133,12 @@ impl Step {
     /// The request is for a path or a query below the case's.
     pub(crate) fn at(mut self, suffix: &'static str) -> Self {
         self.suffix = suffix;
+        self
+    }
+
+    /// So many clients ask at a time. What is expected of the response holds for each of them.
+    pub(crate) fn at_once(mut self, clients: usize) -> Self {
+        self.clients = clients;
         self
     }
 

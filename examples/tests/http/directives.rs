@@ -143,7 +143,6 @@ fn fields() -> Vec<Case> {
                 get()
                     .answered(answer("max-age=60, no-cache=\"a\""))
                     .header("a", "1"),
-                both(get().cached(1)),
             ],
         ),
         case(

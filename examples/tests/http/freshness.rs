@@ -30,6 +30,11 @@ pub(crate) fn cases() -> Vec<Case> {
 fn directives() -> Vec<Case> {
     const PARSING: &str = "9111 4.2.1";
     vec![
+        case(
+            "of many clients at a time one asks the origin",
+            "9111 4",
+            [get().answered(ok("max-age=60")).at_once(16)],
+        ),
         is_reused("max-age makes it fresh", "9111 5.2.2.1", ok("max-age=60")),
         is_not_reused("max-age=0 does not", "9111 5.2.2.1", ok("max-age=0")),
         is_reused(

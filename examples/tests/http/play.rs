@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -44,17 +45,25 @@ impl Stage {
         let path = format!("/case/{number}");
         self.origin.play(&path, case);
         for (number, step) in case.steps.iter().enumerate() {
-            let asked = self.ask(&path, number, step);
-            let answered = timeout(HANG, asked).await;
-            let response = match answered {
-                Ok(Ok(response)) => response,
+            let clients = (0..step.clients).map(|_| self.ask(&path, number, step));
+            let answered = timeout(HANG, try_join_all(clients)).await;
+            let responses = match answered {
+                Ok(Ok(responses)) => responses,
                 Ok(Err(error)) => return Err(format!("step {number}: no response: {error}")),
                 Err(_) => return Err(format!("step {number}: no response in {HANG:?}")),
             };
             let seen = self.seen(&path, number, step).await;
-            if let Err(why) = step.check(&response, &seen) {
+            for response in &responses {
+                step.check(response, &seen)
+                    .map_err(|why| told(number, &why, response, &seen))?;
+            }
+        }
+        // What was asked too late to be seen above.
+        for (number, step) in case.steps.iter().enumerate() {
+            let times = self.origin.seen(&path, number).len();
+            if step.asks().is_some_and(|it| it != times) {
                 return Err(format!(
-                    "step {number}: {why}\nthe client got {response:#?}\nthe origin saw {seen:#?}"
+                    "step {number}: in the end the origin was asked {times} times"
                 ));
             }
         }
@@ -91,4 +100,8 @@ impl Stage {
             sleep(PAUSE).await;
         }
     }
+}
+
+fn told(number: usize, why: &str, response: &Message, seen: &[Message]) -> String {
+    format!("step {number}: {why}\nthe client got {response:?}\nthe origin saw {seen:#?}")
 }

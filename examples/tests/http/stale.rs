@@ -37,7 +37,6 @@ fn while_revalidate() -> Vec<Case> {
                     .asked(1)
                     .body_of(0)
                     .cache_says("hit"),
-                get().cached(1),
             ],
         ),
         case(

@@ -9,7 +9,7 @@ use super::Received;
 use crate::config::Freshness;
 use crate::control::seconds::Seconds;
 use crate::control::{Control, first};
-use crate::date;
+use crate::{date, headers};
 
 /// A lifetime, counted from when the response was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +60,13 @@ fn expires(headers: &HeaderMap, received: &Received) -> Option<Duration> {
 }
 
 /// RFC 9111, 4.2.2: what has not changed for long will probably not change soon.
-fn guessed(headers: &HeaderMap, received: &Received, freshness: &Freshness) -> Option<Duration> {
-    // A server that says so has thought of caches, if only of old ones.
-    if headers.contains_key(header::PRAGMA) {
+fn guessed(fields: &HeaderMap, received: &Received, freshness: &Freshness) -> Option<Duration> {
+    // Who says so to a client has thought of caches, if only of old ones.
+    let mut pragma = headers::tokens(fields.get_all(header::PRAGMA).iter());
+    if pragma.any(|token| token.eq_ignore_ascii_case(b"no-cache")) {
         return None;
     }
-    let modified = first(headers, &header::LAST_MODIFIED)?;
+    let modified = first(fields, &header::LAST_MODIFIED)?;
     let modified = date::parse(modified.as_bytes(), received.at)?;
     let unchanged_for = received.date.duration_since(modified).ok()?;
     let guess = unchanged_for / 100 * u32::from(freshness.heuristic_percent);
