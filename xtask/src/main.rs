@@ -11,6 +11,7 @@ mod lint;
 mod run;
 mod services;
 mod setup;
+mod soak;
 mod step;
 mod test;
 mod tidy;
@@ -27,7 +28,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 9] = [
     Command {
         name: "run",
         usage: "run [--] [ARGS…]",
@@ -69,6 +70,12 @@ const COMMANDS: [Command; 8] = [
         usage: "bench proxy [OPTIONS]",
         help: bench::HELP,
         run: bench::bench,
+    },
+    Command {
+        name: "soak",
+        usage: "soak [OPTIONS]",
+        help: soak::HELP,
+        run: soak::soak,
     },
     Command {
         name: "replay",

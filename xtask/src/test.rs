@@ -1,4 +1,5 @@
 use std::env;
+use std::path::PathBuf;
 
 use crate::Outcome;
 use crate::services::ForTests;
@@ -28,6 +29,26 @@ pub(crate) fn test(args: &[String]) -> Outcome {
     let nginx = setup::nginx()?;
     let servers = names(args, SERVED).then(ForTests::start).transpose()?;
 
+    let embedded = release_embedded()?;
+    let this = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    for Pass { name, args } in passes(args) {
+        let mut test = cargo();
+        test.arg("test").args(args);
+        test.env("TERRACE_TEST_EMBEDDED", &embedded);
+        if let Some(servers) = &servers {
+            test.env("TERRACE_TEST_SERVICES", &this)
+                .envs(servers.variables.iter().cloned());
+        }
+        if let Some(nginx) = &nginx {
+            test.env(NGINX.variable, nginx);
+        }
+        step(name, &mut test)?;
+    }
+    Ok(())
+}
+
+/// Builds the embedded proxy in release, and says where it is.
+pub(crate) fn release_embedded() -> Outcome<PathBuf> {
     step(
         "build the embedded proxy",
         cargo().args([
@@ -47,22 +68,7 @@ pub(crate) fn test(args: &[String]) -> Outcome {
             embedded.display()
         ));
     }
-
-    let this = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
-    for Pass { name, args } in passes(args) {
-        let mut test = cargo();
-        test.arg("test").args(args);
-        test.env("TERRACE_TEST_EMBEDDED", &embedded);
-        if let Some(servers) = &servers {
-            test.env("TERRACE_TEST_SERVICES", &this)
-                .envs(servers.variables.iter().cloned());
-        }
-        if let Some(nginx) = &nginx {
-            test.env(NGINX.variable, nginx);
-        }
-        step(name, &mut test)?;
-    }
-    Ok(())
+    Ok(embedded)
 }
 
 /// The packages whose tests need servers.

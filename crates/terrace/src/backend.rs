@@ -8,6 +8,6 @@ pub use terrace_core::{
     ChecksumBuilder, Commit, Committed, Cursor, Decoded, Entry, EpochSlot, EpochTable, Fence, Fill,
     Group, GroupStamp, Hit, IndexCapabilities, IndexPage, IndexStore, InvalidBlobName, Liveness,
     Location, Lookup, MAX_BLOCKS, MAX_MANIFEST_BYTES, MAX_TAGS, MIN_BLOCK_SIZE, Manifest,
-    ManifestError, ReadBody, Record, Reservation, State, StoredObject, Tier, TierKind,
-    VerifiedBody, Verifier, Version, crc32c,
+    ManifestError, Peeked, ReadBody, Record, Reservation, State, StoredObject, Tier, TierKind,
+    Usage, VerifiedBody, Verifier, Version, crc32c,
 };
