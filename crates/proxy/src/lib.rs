@@ -56,6 +56,7 @@ mod context;
 mod control;
 mod date;
 mod error;
+mod framing;
 mod glob;
 mod headers;
 #[cfg(feature = "config")]

@@ -21,7 +21,6 @@ use crate::conditions::Verdict;
 use crate::config::ProxyConfig;
 use crate::context::RequestContext;
 use crate::error::ConfigError;
-use crate::headers;
 use crate::in_flight::InFlight;
 use crate::insight::Insight;
 use crate::key::Scheme;
@@ -30,6 +29,7 @@ use crate::respond::Text;
 use crate::rules::RuleSet;
 use crate::upstream::Resolver;
 use crate::variants::Variants;
+use crate::{framing, headers};
 use crate::{range, vary};
 
 use forward::miss;
@@ -207,6 +207,7 @@ impl ProxyHttp for CachingProxy {
         response: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        framing::check(response)?;
         self.note_received(response, ctx);
         headers::strip_response(response);
         self.follow_up(session, response, ctx).await

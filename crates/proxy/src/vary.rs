@@ -54,9 +54,9 @@ fn names(response: &HeaderMap) -> Vec<String> {
 /// What `req` says in `name`, in one spelling. Never empty: Pingora takes "no selecting header was sent" for "there are
 /// no variants", and would serve whichever is there.
 ///
-/// Only spellings that mean the same to any origin become one: white space, lines of their own, case for
-/// `Accept-Encoding` and `Accept-Language`, and order for the former. The order of languages stays: it means nothing
-/// (RFC 9110, section 12.5.4), but many an origin goes by it.
+/// Only spellings that mean the same by the header's definition become one: white space, lines of their own, and for
+/// `Accept-Encoding` and `Accept-Language` case and order (RFC 9110, sections 12.5.3 and 12.5.4: preference is told by
+/// weights alone).
 fn selector(name: &str, req: &HeaderMap) -> Vec<u8> {
     if !req.contains_key(name) {
         return b"absent".to_vec();
@@ -67,11 +67,15 @@ fn selector(name: &str, req: &HeaderMap) -> Vec<u8> {
         .flat_map(|value| elements(value.as_bytes()))
         .map(respelled(name))
         .collect();
-    if name == header::ACCEPT_ENCODING.as_str() {
+    if is_negotiation(name) {
         elements.sort_unstable();
         elements.dedup();
     }
     [b"=", elements.join(&b","[..]).as_slice()].concat()
+}
+
+fn is_negotiation(name: &str) -> bool {
+    name == header::ACCEPT_ENCODING.as_str() || name == header::ACCEPT_LANGUAGE.as_str()
 }
 
 /// The elements of a list, where commas inside of quotes are part of an element.
@@ -96,8 +100,7 @@ fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// the origin may read it in any way.
 fn respelled(name: &str) -> impl Fn(&[u8]) -> Vec<u8> {
     // Elsewhere case may matter, and a blank may be part of a value (`User-Agent`, a quoted string).
-    let is_negotiation =
-        name == header::ACCEPT_ENCODING.as_str() || name == header::ACCEPT_LANGUAGE.as_str();
+    let is_negotiation = is_negotiation(name);
     move |element| {
         let mut element = if is_negotiation {
             let parts = element.split(|&byte| byte == b';');
@@ -168,7 +171,8 @@ mod tests {
         let language = |value| select("accept-language", &[("accept-language", value)]);
         assert_eq!(language("de, en"), language("de,en"));
         assert_eq!(language("DE, en"), language("de,EN"));
-        assert_ne!(language("de, en"), language("en, de"));
+        assert_eq!(language("de, en;q=0.5"), language("en;q=0.5, de"));
+        assert_ne!(language("de, en;q=0.5"), language("en, de;q=0.5"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What HTTP caches do for clients: conditions, `HEAD`, staleness; and what they must not store or mix up.
 
-use hyper::header::{AGE, CACHE_CONTROL, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
+use hyper::header::{AGE, CACHE_CONTROL, ETAG, IF_NONE_MATCH, LAST_MODIFIED, VARY};
 use hyper::{Method, StatusCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -199,6 +199,54 @@ async fn what_is_for_one_client_or_not_to_be_kept_is_not_stored() {
     assert_eq!(post.cache(), "fwd=method");
     let get = proxy.get("/max-age=60").await;
     assert_eq!(get.cache(), "fwd=uri-miss; stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_its_way_when_an_unsafe_request_succeeds_is_not_stored() {
+    let (old, new) = (Content::new(1, 100 * KIB), Content::new(2, 100 * KIB));
+    let gate = Gate::new();
+    let slow = Answer::new(old.clone()).hold_at(64 * KIB, &gate);
+    let changed = Answer::new(Content::new(3, 10)).header(CACHE_CONTROL, "no-store");
+    let origin = one_by_one(vec![slow, changed, Answer::new(new.clone())]).await;
+    let data = folder();
+    let proxy = Setup::new(origin.address, data.path()).start().await;
+    let reading = proxy.get("/page").await;
+    let put = proxy.ask("PUT", "/page").send().await;
+    assert_eq!((put.status.as_u16(), &*put.cache()), (200, "fwd=method"));
+    gate.open();
+    reading.expect(&old).await;
+    proxy.get("/page").await.expect(&new).await;
+    in_memory(&proxy, "/page").await;
+    proxy.get("/page").await.expect(&new).await;
+    assert_eq!(origin.count("/page"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_url_has_so_many_variants_and_no_more() {
+    let content = Content::new(1, 100);
+    let answer = Answer::new(content.clone()).header(VARY, "x-made-up");
+    let origin = Origin::start(move |_| answer.clone()).await;
+    let data = folder();
+    let proxy = Setup::new(origin.address, data.path()).start().await;
+    let ask = async |value: u32| {
+        let ask = proxy
+            .ask("GET", "/page")
+            .header("x-made-up", value.to_string());
+        let reply = ask.send().await;
+        let cache = reply.cache();
+        reply.expect(&content).await;
+        cache
+    };
+    for value in 0..128 {
+        assert!(ask(value).await.ends_with("stored"), "{value}");
+    }
+    for value in 128..140 {
+        assert_eq!(ask(value).await, "fwd=vary-miss; detail=variants");
+    }
+    assert!(!ask(5).await.contains("variants"));
+    // A purge makes room.
+    assert_eq!(proxy.purge("/page").await, 200);
+    assert_eq!(ask(140).await, "fwd=uri-miss; stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use hyper::header::ETAG;
 
-use crate::support::{Answer, Content, KIB, MIB, Origin, Proxy, Reply, Setup, folder};
+use crate::support::{Answer, Content, Gate, KIB, MIB, Origin, Proxy, Reply, Setup, folder};
 
 const SMALL: u64 = 100 * KIB;
 const LARGE: u64 = 5 * MIB;
@@ -208,4 +208,44 @@ async fn and_one_of_a_kilobyte_does_not_read_three_hundred_megabytes() {
         assert!(read < 2 * MIB, "{read} bytes were read for {KIB}");
     }
     assert_eq!(origin.count("/huge"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_body_on_its_way_they_come_when_the_origin_has_sent_so_far() {
+    let (content, gate) = (Content::new(4, SMALL), Gate::new());
+    let answer = Answer::new(content.clone()).hold_at(50 * KIB, &gate);
+    let origin = Origin::start(move |_| answer.clone()).await;
+    let data = folder();
+    let proxy = Setup::new(origin.address, data.path()).start().await;
+    let whole = proxy.get("/page").await;
+    let ask = async |range: &str| {
+        proxy
+            .ask("GET", "/page")
+            .header("range", range)
+            .send()
+            .await
+    };
+    // The origin holds back what comes after them.
+    let early = ask("bytes=1000-1999").await;
+    assert_eq!(
+        (early.status.as_u16(), early.header("content-range")),
+        (206, "bytes 1000-1999/102400")
+    );
+    early.expect(&content.slice(1000..2000)).await;
+    // Pingora sends a header with the first bytes of its body: these wait for the rest.
+    let (late, several, ()) =
+        tokio::join!(ask("bytes=-1000"), ask("bytes=0-9,60000-60009"), async {
+            gate.open();
+        });
+    assert_eq!((late.status.as_u16(), several.status.as_u16()), (206, 206));
+    late.expect(&content.slice(SMALL - 1000..SMALL)).await;
+    assert!(
+        several
+            .header("content-type")
+            .starts_with("multipart/byteranges")
+    );
+    let announced = several.header("content-length").to_owned();
+    assert_eq!(announced, several.whole().await.len().to_string());
+    whole.expect(&content).await;
+    assert_eq!(origin.count("/page"), 1);
 }

@@ -79,6 +79,31 @@ impl Answer {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    pub(crate) fn carrying(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self
+    }
+
+    /// One more interim response before it, with one header. All are sent in one piece.
+    pub(crate) fn after(mut self, status: u16, name: &str, value: &str) -> Self {
+        let headers = vec![(name.to_owned(), value.to_owned())];
+        self.interim.push((status, headers));
+        self
+    }
+
+    /// Its body, of which nothing is said but by its headers, ends with its connection.
+    pub(crate) fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    /// In chunks, with one more trailer.
+    pub(crate) fn trailing(mut self, name: &str, value: &str) -> Self {
+        let trailers = self.chunked.get_or_insert_default();
+        trailers.push((name.to_owned(), value.to_owned()));
+        self
+    }
 }
 
 /// One request of a client, and what is expected of it.
@@ -105,6 +130,7 @@ enum Expected {
     OriginSees(&'static str, String),
     OriginSeesNo(&'static str),
     CacheSays(&'static str),
+    Interim(Vec<u16>),
 }
 
 pub(crate) fn ask(method: &'static str) -> Step {
@@ -211,6 +237,11 @@ impl Step {
         self.expect(Expected::CacheSays(what))
     }
 
+    /// The client gets these interim responses before the final one.
+    pub(crate) fn interim(self, statuses: &[u16]) -> Self {
+        self.expect(Expected::Interim(statuses.to_vec()))
+    }
+
     fn expect(mut self, expected: Expected) -> Self {
         self.expected.push(expected);
         self
@@ -254,6 +285,7 @@ impl Expected {
             }
             Self::OriginSeesNo(name) => seen.iter().all(|it| it.header(name).is_none()),
             Self::CacheSays(what) => header("cache-status").is_some_and(|it| it.contains(what)),
+            Self::Interim(statuses) => response.interim == *statuses,
         }
     }
 }
@@ -270,6 +302,7 @@ impl fmt::Display for Expected {
             Self::OriginSees(name, value) => write!(f, "that the origin sees {name}: {value}"),
             Self::OriginSeesNo(name) => write!(f, "that the origin sees no {name}"),
             Self::CacheSays(what) => write!(f, "{what:?} in Cache-Status"),
+            Self::Interim(statuses) => write!(f, "interim responses {statuses:?}"),
         }
     }
 }

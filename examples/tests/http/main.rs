@@ -11,12 +11,19 @@ mod proxy;
 mod wire;
 
 mod age;
+mod conditional;
+mod confirmation;
 mod directives;
 mod freshness;
+mod hygiene;
+mod invalidation;
+mod method;
+mod ranges;
 mod requests;
 mod stale;
 mod status;
 mod targeted;
+mod vary;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -38,6 +45,13 @@ fn topics() -> Vec<(&'static str, Vec<Case>)> {
         ("status", status::cases()),
         ("requests", requests::cases()),
         ("stale", stale::cases()),
+        ("conditional", conditional::cases()),
+        ("confirmation", confirmation::cases()),
+        ("hygiene", hygiene::cases()),
+        ("invalidation", invalidation::cases()),
+        ("method", method::cases()),
+        ("ranges", ranges::cases()),
+        ("vary", vary::cases()),
     ]
 }
 

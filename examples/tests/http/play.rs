@@ -83,9 +83,7 @@ impl Stage {
         head.push_str(&fields(&headers));
         let body = step.body.unwrap_or("");
         wire.write(format!("{head}\r\n{body}").as_bytes()).await?;
-        let mut responses = wire.responses(method).await?;
-        let last = responses.pop();
-        Ok(last.unwrap_or_default())
+        wire.response(method).await
     }
 
     /// What the origin has seen of this step, once it is as much as expected: some of it comes after the response.

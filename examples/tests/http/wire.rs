@@ -19,6 +19,8 @@ pub(crate) struct Message {
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Headers,
+    /// The statuses of the interim responses before it.
+    pub(crate) interim: Vec<u16>,
 }
 
 impl Message {
@@ -93,9 +95,9 @@ impl Wire {
         Ok(Some(message))
     }
 
-    /// The interim responses to a request by `method`, then the final one.
-    pub(crate) async fn responses(&mut self, method: &str) -> io::Result<Vec<Message>> {
-        let mut all = Vec::new();
+    /// The final response to a request by `method`, and the statuses of those before it.
+    pub(crate) async fn response(&mut self, method: &str) -> io::Result<Message> {
+        let mut interim = Vec::new();
         loop {
             let head = self.head().await?;
             let mut message = head.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -105,10 +107,11 @@ impl Wire {
             if has_body {
                 self.body(&mut message).await?;
             }
-            all.push(message);
             if !is_interim {
-                return Ok(all);
+                message.interim = interim;
+                return Ok(message);
             }
+            interim.push(status);
         }
     }
 
