@@ -14,9 +14,11 @@ use terrace::proxy::settings::Network;
 
 use crate::config::Section;
 
-mod connections;
-
 pub use connections::ConnectionArgs;
+pub use log::LogArgs;
+
+mod connections;
+mod log;
 
 /// A command line, with a section of the configuration file that is its own.
 pub trait Cli: clap::Parser {
@@ -91,6 +93,10 @@ pub struct ProxyArgs {
     /// Threads that serve clients, and as many again for the tiers
     #[arg(long, env = "TERRACE_THREADS", value_name = "N", default_value_t = cores())]
     pub threads: NonZeroUsize,
+
+    /// What is written down of each request.
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// Seconds that SIGTERM leaves for requests being served, and again for writes to the tiers
     #[arg(long, env = "TERRACE_GRACE", value_name = "SECONDS", default_value = "10", value_parser = grace)]

@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pingora::prelude::background_service;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
@@ -18,7 +17,6 @@ use terrace::proxy::{
     Admin, CachingProxy, ConnectionLimits, Connections, ProxyConfig, StackService,
 };
 use terrace::{Runtime, Stack, TokioRuntime};
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, ProxyArgs};
 use crate::config::Loaded;
@@ -28,6 +26,7 @@ mod addresses;
 mod connections;
 mod options;
 mod ready;
+mod telemetry;
 
 use addresses::{Addresses, Origin};
 use options::Ended;
@@ -58,7 +57,7 @@ where
     O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
 {
     let started = options::read::<A>().and_then(|(args, loaded)| {
-        log_to_stderr();
+        telemetry::log_to_stderr();
         Ok(start(args, &loaded, wire)?)
     });
     match started {
@@ -99,7 +98,7 @@ where
 
 fn serve<F, O>(
     args: &ProxyArgs,
-    config: ProxyConfig,
+    mut config: ProxyConfig,
     limits: ConnectionLimits,
     addresses: Addresses,
     wiring: Wiring<F>,
@@ -108,9 +107,11 @@ where
     F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
     O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
 {
-    let metrics = record_metrics()?;
+    let metrics = telemetry::record_metrics()?;
     let Wiring { place, open } = wiring;
 
+    let access_log = args.log.open()?;
+    config.access_log.clone_from(&access_log);
     let proxy = CachingProxy::new(&STORAGE, config)?;
     let insight = proxy.insight();
     let ready = ready::Announcement::new(&addresses, &place);
@@ -119,7 +120,7 @@ where
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new(handle));
         async move {
             let stack = open(Arc::clone(&runtime)).await?;
-            runtime.spawn(Box::pin(keep_up(upkeep, Arc::clone(&runtime))));
+            runtime.spawn(Box::pin(telemetry::keep_up(upkeep, Arc::clone(&runtime))));
             runtime.spawn(Box::pin(ready.when_listening(Arc::clone(&runtime))));
             Ok::<_, BoxError>(stack)
         }
@@ -133,6 +134,13 @@ where
         .on_stopped(|_| std::process::exit(0));
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(args));
+    let stack = match &access_log {
+        Some(log) => {
+            server.add_service(background_service("access log", log.writer()));
+            stack.access_log(log.clone())
+        }
+        None => stack,
+    };
     let stack = server.add_service(background_service("tiers", stack));
     let proxy = http_proxy(&server.configuration, proxy);
     let mut listening = Connections::new(proxy, limits).into_service("proxy");
@@ -158,34 +166,5 @@ fn server_conf(args: &ProxyArgs) -> ServerConf {
         grace_period_seconds: Some(args.grace.saturating_mul(2).saturating_add(1)),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
-    }
-}
-
-fn log_to_stderr() {
-    const QUIET: &str = "info,pingora_core=warn,pingora_proxy=warn,pingora_cache=error";
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // It fails only if there is a subscriber already; then that one gets the events.
-    let _ = subscriber.try_init();
-}
-
-fn record_metrics() -> Result<PrometheusHandle, BoxError> {
-    const SECONDS: [f64; 14] = [
-        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
-        30.0,
-    ];
-    let matcher = Matcher::Suffix("_seconds".to_owned());
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &SECONDS)?;
-    Ok(builder.install_recorder()?)
-}
-
-/// Folds recorded values into histograms: unread, they would pile up.
-async fn keep_up(metrics: PrometheusHandle, runtime: Arc<dyn Runtime>) {
-    loop {
-        runtime.sleep(Duration::from_secs(5)).await;
-        metrics.run_upkeep();
     }
 }

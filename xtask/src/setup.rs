@@ -3,7 +3,7 @@ use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::step::{skipped, step, timed};
-use crate::tools::{BUILD_TOOLS, NGINX, Tool, WRK, find};
+use crate::tools::{BUILD_TOOLS, Tool, WRK, find};
 use crate::workspace::is_ci;
 
 /// Sees to it that the build finds what it needs.
@@ -11,13 +11,13 @@ pub(crate) fn build_tools() -> Outcome {
     timed("build tools", || ensure(&BUILD_TOOLS))
 }
 
-/// The web server of the end-to-end tests; `None`, loudly, where it cannot be had.
-pub(crate) fn nginx() -> Outcome<Option<PathBuf>> {
-    match timed("nginx", || ensure(&[NGINX])) {
-        Ok(()) => Ok(NGINX.find()),
+/// A program that some tests need; `None`, loudly, where it cannot be had. Then `tests` are left out.
+pub(crate) fn for_tests(tool: Tool, tests: &str) -> Outcome<Option<PathBuf>> {
+    match timed(tool.program, || ensure(&[tool])) {
+        Ok(()) => Ok(tool.find()),
         Err(reason) if is_ci() => Err(reason),
         Err(reason) => {
-            skipped("end-to-end tests against nginx", &reason);
+            skipped(tests, &reason);
             Ok(None)
         }
     }
@@ -141,6 +141,7 @@ fn names(tools: &[Tool]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::NGINX;
 
     #[test]
     fn root_installs_and_sudo_is_asked_for_nothing() {

@@ -5,28 +5,30 @@ use crate::Outcome;
 use crate::services::ForTests;
 use crate::setup;
 use crate::step::step;
-use crate::tools::NGINX;
+use crate::tools::{NGINX, PROMTOOL};
 use crate::workspace::{cargo, target_dir};
 
 pub(crate) const HELP: &str = "\
 Runs every test, end to end ones included.
 
 Sets up as `cargo xtask run` does, and installs a real web server (the distribution's nginx) for the end-to-end tests: where
-it cannot be had, they are left out with a loud reason, or with CI=true it is an error. To use another nginx, name it by
-TERRACE_TEST_NGINX. Gets and starts the servers that adapters are tested against
-(see cargo xtask services), and stops them at the end. Builds the embedded proxy in release, then runs
+it cannot be had, they are left out with a loud reason, or with CI=true it is an error. So it is with promtool (the
+distribution's prometheus), for the alert rules. To use others, name them by the variables below. Gets and starts the
+servers that adapters are tested against (see cargo xtask services), and stops them at the end. Builds the embedded proxy
+in release, then runs
 `cargo test --workspace --all-targets` and the doc tests.
 
 ARGS go to `cargo test`. With -p, only those packages; with --test, --lib, --doc and their like, only those targets.
 The tests see:
   TERRACE_TEST_NGINX      the web server, where there is one
+  TERRACE_TEST_PROMTOOL   promtool, likewise
   TERRACE_TEST_EMBEDDED   the embedded proxy
   TERRACE_TEST_SERVICES   this program, by which a test starts, kills and revives servers of its own
   and the variables of each server, as `cargo xtask services up` prints them";
 
 pub(crate) fn test(args: &[String]) -> Outcome {
     setup::build_tools()?;
-    let nginx = setup::nginx()?;
+    let tools = found_for_tests()?;
     let servers = names(args, SERVED).then(ForTests::start).transpose()?;
 
     let embedded = release_embedded()?;
@@ -39,8 +41,8 @@ pub(crate) fn test(args: &[String]) -> Outcome {
             test.env("TERRACE_TEST_SERVICES", &this)
                 .envs(servers.variables.iter().cloned());
         }
-        if let Some(nginx) = &nginx {
-            test.env(NGINX.variable, nginx);
+        for (variable, path) in &tools {
+            test.env(variable, path);
         }
         step(name, &mut test)?;
     }
@@ -83,6 +85,21 @@ fn names(args: &[String], packages: &[&str]) -> bool {
         .chain(args.iter().filter_map(|arg| arg.strip_prefix("--package=")))
         .peekable();
     chosen.peek().is_none() || chosen.any(|package| packages.contains(&package))
+}
+
+/// The programs some tests need, by the variables that name them.
+fn found_for_tests() -> Outcome<Vec<(&'static str, PathBuf)>> {
+    let wanted = [
+        (NGINX, "end-to-end tests against nginx"),
+        (PROMTOOL, "checks of alert rules and metrics by promtool"),
+    ];
+    let mut found = Vec::new();
+    for (tool, tests) in wanted {
+        if let Some(path) = setup::for_tests(tool, tests)? {
+            found.push((tool.variable, path));
+        }
+    }
+    Ok(found)
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -54,6 +54,14 @@ pub(crate) const WRK: Tool = Tool {
     why: "the client that measures proxies",
 };
 
+/// What checks the alert rules and the metrics.
+pub(crate) const PROMTOOL: Tool = Tool {
+    program: "promtool",
+    variable: "TERRACE_TEST_PROMTOOL",
+    package: "prometheus",
+    why: "to check the alert rules and the metrics as Prometheus would",
+};
+
 impl Tool {
     /// Where it is: what its variable names, or else what is found on the path, or in the system's
     /// folders that only root has on it.

@@ -203,6 +203,10 @@ fn counted(collected: &Result<GcReport>) {
 /// Says what is counted here, for the `HELP` lines of an exporter.
 pub(crate) fn describe() {
     describe_counter!("terrace_gc_collections_total", "Collections of garbage");
+    for outcome in ["complete", "failed"] {
+        // Seen before the first one, so that the first one is a change.
+        counter!("terrace_gc_collections_total", "outcome" => outcome).increment(0);
+    }
     describe_counter!(
         "terrace_gc_deleted_blobs_total",
         "Blobs deleted because nobody could reach them"

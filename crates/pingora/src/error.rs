@@ -1,6 +1,6 @@
 use std::error::Error as StdError;
 
-use metrics::counter;
+use metrics::{counter, describe_counter};
 use pingora_error::{BError, Error, ErrorType};
 
 /// A [`TerraceStorage`](crate::TerraceStorage) was given its tiers a second time; it keeps the first.
@@ -16,6 +16,8 @@ impl std::fmt::Display for AlreadyInstalled {
 }
 
 impl StdError for AlreadyInstalled {}
+
+const ERRORS: &str = "terrace_pingora_errors_total";
 
 /// What the bridge could not do, by name: a metric label and the context of an error.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,26 @@ pub(crate) enum Op {
     reason = "Pingora's errors come in boxes"
 )]
 impl Op {
+    const ALL: [Self; 9] = [
+        Self::DecodeMeta,
+        Self::EncodeMeta,
+        Self::UpdateMeta,
+        Self::ReadBody,
+        Self::Seek,
+        Self::Fill,
+        Self::StreamingWrite,
+        Self::Purge,
+        Self::Expire,
+    ];
+
+    /// Says what is counted, and counts nothing: the first failure is to be seen as a change.
+    pub(crate) fn describe() {
+        describe_counter!(ERRORS, "Operations of the bridge to Pingora that failed");
+        for op in Self::ALL {
+            counter!(ERRORS, "op" => op.as_str()).increment(0);
+        }
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::DecodeMeta => "decode_meta",
@@ -52,7 +74,7 @@ impl Op {
 
     /// Counts a failure.
     pub(crate) fn failed(self) {
-        counter!("terrace_pingora_errors_total", "op" => self.as_str()).increment(1);
+        counter!(ERRORS, "op" => self.as_str()).increment(1);
     }
 
     /// Counts a failure, and makes Pingora's error of it.

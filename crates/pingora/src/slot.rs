@@ -6,6 +6,7 @@ use pingora_cache::CacheKey;
 use terrace_core::{Generation, Key};
 use terrace_policy::Placement;
 use terrace_tiers::{Intent, Source, Ticket};
+use tracing::Span;
 
 /// The most keys of which one request remembers what it looked up: the primary slot, a variant, and some to
 /// spare. The oldest is forgotten first.
@@ -24,6 +25,7 @@ pub const MAX_LOOKUPS: usize = 4;
 pub struct RequestSlot {
     intent: Intent,
     placement: Placement,
+    span: Option<Span>,
     state: Arc<Mutex<State>>,
 }
 
@@ -73,6 +75,7 @@ impl RequestSlot {
         Self {
             intent: Intent::Serve,
             placement: Placement::default(),
+            span: None,
             state: Arc::default(),
         }
     }
@@ -93,6 +96,20 @@ impl RequestSlot {
         self
     }
 
+    /// Lets what lookups log stand in `span`. One that is disabled costs nothing.
+    #[must_use]
+    pub fn with_span(mut self, span: &Span) -> Self {
+        self.span = (!span.is_disabled()).then(|| span.clone());
+        self
+    }
+
+    /// The key of the last lookup, a variant's included.
+    pub fn key(&self) -> Option<Key> {
+        let state = self.state.lock();
+        let last = state.lookups.iter().flatten().next_back();
+        last.map(|looked| *looked.ticket.key())
+    }
+
     /// How it went so far; `None` before the first lookup.
     pub fn outcome(&self) -> Option<Outcome> {
         self.state.lock().outcome
@@ -100,6 +117,10 @@ impl RequestSlot {
 
     pub(crate) fn of(key: &CacheKey) -> Option<&Self> {
         key.extensions.get()
+    }
+
+    pub(crate) fn span(&self) -> Option<&Span> {
+        self.span.as_ref()
     }
 
     pub(crate) fn intent(&self) -> Intent {

@@ -12,6 +12,7 @@ use pingora_error::Result;
 use terrace_core::{Generation, Key, Target};
 use terrace_policy::Placement;
 use terrace_tiers::{Intent, Looked, Stack, TierHit};
+use tracing::Instrument as _;
 
 use crate::error::{AlreadyInstalled, Op};
 use crate::hit::HitReader;
@@ -45,6 +46,7 @@ impl TerraceStorage {
 
     /// Gives it its tiers. Errors if it has some.
     pub fn install(&self, stack: Stack) -> Result<(), AlreadyInstalled> {
+        Op::describe();
         self.stack.set(stack).map_err(|_| AlreadyInstalled)
     }
 
@@ -91,7 +93,11 @@ impl Storage for TerraceStorage {
         let (key, slot) = (key(cache_key), RequestSlot::of(cache_key));
         let intent = slot.map_or(Intent::Serve, RequestSlot::intent);
         let placement = slot.map_or_else(Placement::default, RequestSlot::placement);
-        let Looked { hit, mut ticket } = stack.lookup_placed(&key, intent, placement).await;
+        let looked = stack.lookup_placed(&key, intent, placement);
+        let Looked { hit, mut ticket } = match slot.and_then(RequestSlot::span) {
+            Some(span) => looked.instrument(span.clone()).await,
+            None => looked.await,
+        };
         let was_hit = hit.is_some();
         let hit = hit.and_then(|hit| open(&key, hit));
         if let Some(slot) = slot {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use crate::insight::Insight;
 use answer::Answer;
 
 mod answer;
+mod explain;
 mod health;
 mod metrics;
 
@@ -23,10 +25,14 @@ mod metrics;
 /// |---|---|
 /// | `/metrics` | Prometheus text |
 /// | `/healthz` | JSON: how the tiers are |
+/// | `/explain?url=URL` | text, or JSON if `Accept` wants it: what each tier holds of a URL, and why its last answer was what it was |
 ///
 /// `/healthz` answers 503 until the tiers are installed, and 200 from then on. A tier that is left alone for a
 /// while because it fails makes it say `degraded`, still with 200: the proxy goes on serving without that tier
 /// (promise P7).
+///
+/// `/explain` is for those who may [purge](crate::PurgeConfig). Repeat `&header=Name:Value` for the headers that select a
+/// variant. It is no request: it counts as no hit, promotes nothing, and asks no tier whose breaker is not closed.
 ///
 /// Listen on an address that clients cannot reach.
 #[derive(Clone)]
@@ -64,12 +70,12 @@ impl Admin {
         service
     }
 
-    #[expect(clippy::unused_async, reason = "endpoints may ask the tiers")]
     async fn answer(&self, asked: &Asked<'_>) -> Answer {
         match asked.req.uri.path() {
             "/metrics" => metrics::answer(self),
             "/healthz" => health::answer(self),
-            _ => Answer::not_found("there is /metrics and /healthz\n"),
+            "/explain" => explain::answer(self, asked).await,
+            _ => Answer::not_found("there is /metrics, /healthz and /explain?url=URL\n"),
         }
     }
 }
@@ -77,6 +83,8 @@ impl Admin {
 /// A request of an operator.
 struct Asked<'a> {
     req: &'a RequestHeader,
+    /// The other end of the connection.
+    peer: Option<IpAddr>,
 }
 
 #[async_trait]
@@ -87,8 +95,10 @@ impl ServeHttp for Admin {
             session.set_keepalive(None);
             return Answer::method_not_allowed("only GET and HEAD\n").into_response();
         }
+        let peer = session.client_addr().and_then(|addr| addr.as_inet());
         let asked = Asked {
             req: session.req_header(),
+            peer: peer.map(SocketAddr::ip),
         };
         self.answer(&asked).await.into_response()
     }

@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use secrecy::{ExposeSecret, SecretString};
 use terrace_core::{Clock, SystemClock};
 
+use crate::access_log::AccessLog;
 use crate::error::ConfigError;
 use crate::rules::Rules;
 use crate::upstream::Upstream;
@@ -58,6 +59,11 @@ pub struct ProxyConfig {
     /// What differs for parts of sites, and how keys are made. Default: nothing, and of scheme, host, path and query as they
     /// were sent.
     pub rules: Rules,
+    /// For how many keys the last answer is remembered, for `/explain`; 0 for none. Default: 4,096, at about 250 bytes
+    /// each.
+    pub remembered_decisions: usize,
+    /// Where each request is written down. Default: nowhere.
+    pub access_log: Option<AccessLog>,
     /// Who may purge.
     pub purge: PurgeConfig,
     /// Tells the time. Default: the operating system's clock.
@@ -158,6 +164,8 @@ impl ProxyConfig {
             max_background: 256,
             remembered_uncacheable: 1 << 16,
             rules: Rules::default(),
+            remembered_decisions: 1 << 12,
+            access_log: None,
             purge: PurgeConfig::default(),
             clock: Arc::new(SystemClock),
         }

@@ -5,6 +5,7 @@ use pingora::cache::CacheKey;
 use pingora::http::ResponseHeader;
 use terrace_pingora::RequestSlot;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::cacheability::Received;
 use crate::conditions::Verdict;
@@ -53,6 +54,8 @@ pub struct RequestContext {
     pub(crate) is_purge: bool,
     /// While it revalidates in the background.
     pub(crate) background: Option<Flight>,
+    /// Disabled unless somebody listens.
+    pub(crate) span: Span,
     pub(crate) _in_flight: Flight,
 }
 
@@ -80,6 +83,7 @@ impl RequestContext {
             report: None,
             is_purge: false,
             background: None,
+            span: Span::none(),
             _in_flight: in_flight,
         }
     }

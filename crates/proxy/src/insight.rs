@@ -2,7 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::config::ProxyConfig;
+use crate::decisions::Decisions;
+use crate::done::Done;
 use crate::in_flight::InFlight;
+use crate::rules::RuleSet;
 
 /// What a [`CachingProxy`](crate::CachingProxy) shows of itself, for an [`Admin`](crate::Admin) listener of the same
 /// process. Clones share it.
@@ -13,13 +16,43 @@ pub struct Insight {
 
 struct Shared {
     config: Arc<ProxyConfig>,
+    rules: Arc<RuleSet>,
     in_flight: InFlight,
+    decisions: Decisions,
 }
 
 impl Insight {
-    pub(crate) fn new(config: Arc<ProxyConfig>, in_flight: InFlight) -> Self {
+    pub(crate) fn new(config: Arc<ProxyConfig>, rules: Arc<RuleSet>, in_flight: InFlight) -> Self {
+        let decisions = Decisions::new(config.remembered_decisions);
         Self {
-            shared: Arc::new(Shared { config, in_flight }),
+            shared: Arc::new(Shared {
+                config,
+                rules,
+                in_flight,
+                decisions,
+            }),
+        }
+    }
+
+    /// How the proxy was configured.
+    pub(crate) fn config(&self) -> &ProxyConfig {
+        &self.shared.config
+    }
+
+    /// What differs for parts of sites, and how keys are made.
+    pub(crate) fn rules(&self) -> &RuleSet {
+        &self.shared.rules
+    }
+
+    /// Why the last answers were what they were.
+    pub(crate) fn decisions(&self) -> &Decisions {
+        &self.shared.decisions
+    }
+
+    /// A request of a client is over.
+    pub(crate) fn remember(&self, done: &Done<'_>) {
+        if let Some(decision) = done.decision() {
+            self.shared.decisions.remember(decision);
         }
     }
 

@@ -46,6 +46,7 @@
 //! - `PURGE` answers 200 or 404 only if every tier did it (P3).
 //! - A hit whose tiers all fail midway is continued from the origin, verified against the stored checksums.
 
+mod access_log;
 mod admin;
 mod cacheability;
 mod conditions;
@@ -55,6 +56,8 @@ mod connections;
 mod context;
 mod control;
 mod date;
+mod decisions;
+mod done;
 mod error;
 mod framing;
 mod glob;
@@ -78,11 +81,15 @@ mod rules;
 mod service;
 #[cfg(feature = "config")]
 pub mod settings;
+mod span;
 mod status;
 mod upstream;
 mod variants;
 mod vary;
 
+pub use access_log::{
+    AccessLog, AccessLogError, AccessLogFormat, AccessLogTarget, AccessLogWriter,
+};
 pub use admin::Admin;
 pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig, SetCookie};
 pub use connections::{ConnectionLimits, Connections};

@@ -1,14 +1,22 @@
 //! Counters and histograms. Handles are made once: looking one up by name would cost more than a hit.
 
-use std::time::Duration;
-
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+use pingora::ErrorType;
 use terrace_core::Level;
 use terrace_tiers::Source;
 
+use crate::done::{Done, End};
+use crate::purge;
 use crate::status::{Report, Served};
 
 const REQUESTS: &str = "terrace_proxy_requests_total";
+const INVALIDATIONS: &str = "terrace_proxy_invalidations_total";
+const PURGES: &str = "terrace_proxy_purges_total";
+const RESCUES: &str = "terrace_proxy_rescues_total";
+const UPSTREAM_ERRORS: &str = "terrace_proxy_upstream_errors_total";
 
 pub(crate) struct Metrics {
     hits: [Counter; Level::ALL.len()],
@@ -30,6 +38,8 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
+        describe();
+        show_zeros();
         let outcome = |outcome| counter!(REQUESTS, "outcome" => outcome, "tier" => "none");
         let in_tier = |outcome: &'static str| {
             Level::ALL
@@ -57,16 +67,16 @@ impl Metrics {
     }
 
     /// A request is over that a client made.
-    pub(crate) fn served(&self, report: &Report, bytes: usize, took: Duration) {
+    pub(crate) fn served(&self, report: &Report, done: &Done<'_>) {
         self.outcome(report).increment(1);
-        self.bytes.increment(bytes as u64);
+        self.bytes.increment(done.bytes);
         let histogram = match report.served {
             Served::Hit { .. } | Served::Collapsed => Some(&self.from_cache),
             Served::Generated => None,
             Served::Revalidated | Served::StaleOnError | Served::Origin => Some(&self.from_origin),
         };
         if let Some(histogram) = histogram {
-            histogram.record(took.as_secs_f64());
+            histogram.record(done.took.as_secs_f64());
         }
     }
 
@@ -88,14 +98,14 @@ impl Metrics {
     }
 
     /// A request is over whose response was cut short: by the client, or else by an error.
-    pub(crate) fn failed(&self, by_client: bool, bytes: usize) {
-        let counter = if by_client {
+    pub(crate) fn failed(&self, done: &Done<'_>) {
+        let counter = if done.end == End::ClientLeft {
             &self.aborted
         } else {
             &self.errors
         };
         counter.increment(1);
-        self.bytes.increment(bytes as u64);
+        self.bytes.increment(done.bytes);
     }
 
     /// A stored response was revalidated behind a client's back.
@@ -106,7 +116,62 @@ impl Metrics {
     /// A `PURGE` was answered. `outcome` is one of a fixed few.
     pub(crate) fn purged(&self, outcome: &'static str) {
         self.purges.increment(1);
-        counter!("terrace_proxy_purges_total", "outcome" => outcome).increment(1);
+        counter!(PURGES, "outcome" => outcome).increment(1);
+    }
+}
+
+/// Says what they are, for the `HELP` lines of an exporter.
+fn describe() {
+    describe_counter!(REQUESTS, "Requests of clients, by what became of them");
+    describe_histogram!(
+        "terrace_proxy_request_duration_seconds",
+        Unit::Seconds,
+        "From the header read to the last byte written"
+    );
+    describe_counter!(
+        "terrace_proxy_response_bytes_total",
+        Unit::Bytes,
+        "Body bytes sent to clients"
+    );
+    describe_gauge!("terrace_proxy_requests_in_flight", "Requests being served");
+    describe_counter!(
+        "terrace_proxy_background_revalidations_total",
+        "Revalidations behind a client's back"
+    );
+    describe_counter!(
+        UPSTREAM_ERRORS,
+        "Connections and responses of the origin that failed"
+    );
+    describe_counter!(
+        RESCUES,
+        "Hits continued from the origin because every tier failed"
+    );
+    describe_counter!(PURGES, "PURGE requests");
+    describe_counter!(
+        INVALIDATIONS,
+        "URLs purged because an unsafe request changed them"
+    );
+}
+
+/// Counts nothing under the names that matter: what begins at one, and not at zero, seems never to have changed.
+fn show_zeros() {
+    for outcome in purge::OUTCOMES {
+        counter!(PURGES, "outcome" => outcome).increment(0);
+    }
+    for outcome in ["continued", "refused"] {
+        counter!(RESCUES, "outcome" => outcome).increment(0);
+    }
+    for outcome in ["done", "failed"] {
+        counter!(INVALIDATIONS, "outcome" => outcome).increment(0);
+    }
+    let errors = [
+        ErrorType::ConnectTimedout,
+        ErrorType::ConnectRefused,
+        ErrorType::ConnectionClosed,
+        ErrorType::ReadTimedout,
+    ];
+    for error in errors {
+        counter!(UPSTREAM_ERRORS, "kind" => error.as_str()).increment(0);
     }
 }
 
@@ -117,15 +182,15 @@ pub(crate) fn in_flight() -> Gauge {
 
 /// The upstream could not be reached, or did not keep up. `kind` is the name of an error type.
 pub(crate) fn upstream_failed(kind: &'static str) {
-    counter!("terrace_proxy_upstream_errors_total", "kind" => kind).increment(1);
+    counter!(UPSTREAM_ERRORS, "kind" => kind).increment(1);
 }
 
 /// The origin was asked for the rest of a hit's body. `outcome` is one of a fixed few.
 pub(crate) fn rescued(outcome: &'static str) {
-    counter!("terrace_proxy_rescues_total", "outcome" => outcome).increment(1);
+    counter!(RESCUES, "outcome" => outcome).increment(1);
 }
 
 /// An unsafe request had what is stored for a URL removed. `outcome` is one of a fixed few.
 pub(crate) fn invalidated(outcome: &'static str) {
-    counter!("terrace_proxy_invalidations_total", "outcome" => outcome).increment(1);
+    counter!(INVALIDATIONS, "outcome" => outcome).increment(1);
 }

@@ -50,7 +50,7 @@ const MAX_CONNECTS: usize = 3;
 pub struct CachingProxy {
     storage: &'static TerraceStorage,
     pub(crate) config: Arc<ProxyConfig>,
-    rules: RuleSet,
+    rules: Arc<RuleSet>,
     insight: Insight,
     lock: &'static CacheKeyLockImpl,
     pub(crate) resolver: Arc<Resolver>,
@@ -74,6 +74,7 @@ impl CachingProxy {
         let resolver = Resolver::new(config.upstream.clone(), Arc::clone(&config.clock));
         let config = Arc::new(config);
         let in_flight = InFlight::new(metrics::in_flight());
+        let rules = Arc::new(RuleSet::new(&config));
         let per_shard = config.remembered_uncacheable.div_ceil(SHARDS);
         Ok(Self {
             storage,
@@ -84,8 +85,8 @@ impl CachingProxy {
             variants: Variants::new(config.max_variants),
             metrics: Metrics::new(),
             background: InFlight::new(::metrics::Gauge::noop()),
-            rules: RuleSet::new(&config),
-            insight: Insight::new(Arc::clone(&config), in_flight.clone()),
+            rules: Arc::clone(&rules),
+            insight: Insight::new(Arc::clone(&config), rules, in_flight.clone()),
             in_flight,
             config,
         })

@@ -17,6 +17,17 @@ use crate::respond::Text;
 /// Marks stale instead of removing.
 const SOFT: &str = "terrace-soft-purge";
 
+/// What can become of a purge, in the metrics.
+pub(crate) const OUTCOMES: [&str; 7] = [
+    "purged",
+    "expired",
+    "not_found",
+    "forbidden",
+    "invalid",
+    "not_ready",
+    "failed",
+];
+
 /// An answer, and its name in the metrics.
 pub(crate) struct Answer {
     pub(crate) text: Text,
@@ -103,7 +114,8 @@ fn is_soft(req: &RequestHeader) -> Option<bool> {
     }
 }
 
-fn permits(config: &PurgeConfig, peer: Option<IpAddr>, req: &RequestHeader) -> bool {
+/// Whether whoever connects from `peer` may purge, and what else only operators may.
+pub(crate) fn permits(config: &PurgeConfig, peer: Option<IpAddr>, req: &RequestHeader) -> bool {
     // A socket that listens on both families reports 127.0.0.1 as ::ffff:127.0.0.1.
     let peer = peer.map(|peer| peer.to_canonical());
     let is_allowed = peer.is_some_and(|peer| config.allowed.iter().any(|net| net.contains(&peer)));

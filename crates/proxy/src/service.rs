@@ -12,6 +12,7 @@ use pingora::services::background::BackgroundService;
 use terrace_pingora::TerraceStorage;
 use terrace_tiers::Stack;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tracing::Instrument as _;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Build = Box<dyn FnOnce(Handle) -> BoxFuture<'static, Result<Stack, BoxError>> + Send>;
@@ -36,6 +37,7 @@ pub struct StackService {
     threads: usize,
     drain_timeout: Duration,
     in_flight: Option<crate::InFlight>,
+    access_log: Option<crate::AccessLog>,
     once: Mutex<Option<Once>>,
 }
 
@@ -61,6 +63,7 @@ impl StackService {
             threads: 2,
             drain_timeout: Duration::from_secs(10),
             in_flight: None,
+            access_log: None,
             once: Mutex::new(Some(Once {
                 build,
                 on_stopped: None,
@@ -88,6 +91,13 @@ impl StackService {
     #[must_use]
     pub fn wait_for(mut self, in_flight: crate::InFlight) -> Self {
         self.in_flight = Some(in_flight);
+        self
+    }
+
+    /// Writes what is left of `log` before [`on_stopped`](Self::on_stopped) is called; waits for as long as for the rest.
+    #[must_use]
+    pub fn access_log(mut self, log: crate::AccessLog) -> Self {
+        self.access_log = Some(log);
         self
     }
 
@@ -122,7 +132,15 @@ impl StackService {
 
         // An error means that the server is gone without a word: stop as well.
         let _ = shutdown.wait_for(|stopping| *stopping).await;
-        let drained = self.drain(&stack).await;
+        let drained = self
+            .drain(&stack)
+            .instrument(tracing::info_span!("drain"))
+            .await;
+        if let Some(log) = &self.access_log
+            && !log.finish(self.drain_timeout).await
+        {
+            tracing::warn!("the last lines of the access log could not be written in time");
+        }
         if let Some(stopped) = once.on_stopped {
             stopped(drained);
         }

@@ -81,6 +81,20 @@ impl Report {
         }
     }
 
+    /// Its name in metrics and logs.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self.served {
+            Served::Hit { stale: false } => "hit",
+            Served::Hit { stale: true } => "stale",
+            Served::Collapsed => "collapsed",
+            Served::Revalidated => "revalidated",
+            Served::StaleOnError => "stale_on_error",
+            Served::Origin if self.stored => "miss",
+            Served::Origin => "pass",
+            Served::Generated => "generated",
+        }
+    }
+
     /// The member our cache adds to `Cache-Status`.
     pub(crate) fn cache_status<'a>(&'a self, name: &'a str, now: Timestamp) -> CacheStatus<'a> {
         CacheStatus {

@@ -139,8 +139,9 @@ pub use terrace_policy::{
 // Tiers as one value.
 #[doc(inline)]
 pub use terrace_tiers::{
-    BreakerLimits, BreakerState, BuildError, Filling, HitBody, Intent, Limits, Looked, MultiTier,
-    MultiTierBuilder, Rescue, Source, Stack, Ticket, TierHealth, TierHit, TokioRuntime,
+    BreakerLimits, BreakerState, BuildError, Filling, HitBody, Inspected, Inspection, Intent,
+    Limits, Looked, MultiTier, MultiTierBuilder, Rescue, Seen, Source, Stack, Ticket, TierHealth,
+    TierHit, TokioRuntime, Underway,
 };
 
 pub mod backend;

@@ -184,6 +184,47 @@ fn the_metrics_told_are_those_counted() {
 }
 
 #[test]
+fn dashboard_and_alerts_use_metrics_that_there_are() {
+    let tree = Tree::read();
+    let table = tree.text("docs/metrics.md");
+    for file in ["grafana-dashboard.json", "alerts.yaml", "alerts.test.yaml"] {
+        let text = fs::read_to_string(tree.root.join("docs/ops").join(file)).unwrap();
+        let used: BTreeSet<_> = words(&text, "terrace_").collect();
+        assert!(used.len() > 10, "{file}");
+        for name in used {
+            let is_there = |name: &str, kind: &str| table.contains(&format!("| `{name}` | {kind}"));
+            let of_histogram = ["_bucket", "_sum", "_count"]
+                .iter()
+                .filter_map(|part| name.strip_suffix(part))
+                .any(|base| is_there(base, "histogram"));
+            let is_there = is_there(name, "counter") || is_there(name, "gauge");
+            assert!(is_there || of_histogram, "{file}: {name}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_has_its_tests_and_its_section_in_the_runbook() {
+    let tree = Tree::read();
+    let text = |name| fs::read_to_string(tree.root.join("docs/ops").join(name)).unwrap();
+    let (rules, tests) = (text("alerts.yaml"), text("alerts.test.yaml"));
+    let alerts: Vec<_> = between(&rules, "- alert: ", '\n').collect();
+    assert!(alerts.len() >= 10);
+    let runbook = tree.text("docs/operations.md");
+    let told: Vec<_> = between(runbook, "\n#### ", '\n')
+        .filter(|heading| heading.starts_with("Terrace"))
+        .collect();
+    assert_eq!(told, alerts, "in the same order");
+    for alert in alerts {
+        let link = format!("docs/operations.md#{}\n", anchor(alert));
+        assert_eq!(rules.matches(&link).count(), 1, "{alert}");
+        // Once it fires, once it does not.
+        let tested = tests.matches(&format!("alertname: {alert}\n")).count();
+        assert_eq!(tested, 2, "{alert}");
+    }
+}
+
+#[test]
 fn every_test_a_document_names_is_there() {
     let tree = Tree::read();
     let mut defined = BTreeSet::new();
@@ -214,7 +255,11 @@ fn every_test_a_document_names_is_there() {
 fn every_option_of_the_example_is_told() {
     let tree = Tree::read();
     let mut options = BTreeSet::new();
-    for path in ["examples/src/cli.rs", "examples/src/bin/embedded.rs"] {
+    for path in [
+        "examples/src/cli.rs",
+        "examples/src/cli/log.rs",
+        "examples/src/bin/embedded.rs",
+    ] {
         options.extend(between(tree.text(path), "env = \"", '"'));
     }
     assert!(options.len() >= 10);

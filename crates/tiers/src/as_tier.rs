@@ -2,10 +2,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use terrace_core::{
     Commit, Committed, Entry, Error, ErrorKind, Fence, Fill, Generation, Hit, Key, Lookup, Meta,
-    PurgeOutcome, Result, Target, Tier, TierKind, Timestamp,
+    Peeked, PurgeOutcome, Result, Target, Tier, TierKind, Timestamp,
 };
 
 use crate::fill::Filling;
+use crate::inspect::Seen;
 use crate::lookup::Intent;
 use crate::stack::Stack;
 use crate::stats::LaneEnd;
@@ -62,6 +63,16 @@ impl Tier for Stack {
 
     async fn update_meta(&self, key: &Key, generation: Generation, meta: Meta) -> Result<bool> {
         Ok(Self::update_meta(self, key, generation, meta, None).await)
+    }
+
+    /// The topmost copy. A tier that fails is one without it, as in a lookup.
+    async fn peek(&self, key: &Key) -> Result<Option<Peeked>> {
+        let tiers = self.inspect(key).await.tiers.into_iter();
+        let mut held = tiers.filter_map(|tier| match tier.found {
+            Seen::Held(peeked) => Some(peeked),
+            Seen::Nothing | Seen::NotAsked | Seen::Failed(_) => None,
+        });
+        Ok(held.next())
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use terrace_core::{Error, ErrorKind, Fence, Key, Level, Lookup, Result, Tier, TierKind};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::breaker::{Breaker, BreakerState, Permit, Verdict};
 use crate::env::Env;
@@ -22,7 +23,7 @@ pub(crate) struct Guard {
     pub(crate) tier: TierRef,
     pub(crate) stats: TierStats,
     pub(crate) env: Env,
-    lookup_deadline: Duration,
+    pub(crate) lookup_deadline: Duration,
     breaker: Arc<Breaker>,
 }
 
@@ -118,14 +119,16 @@ impl Guard {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let (guard, work) = (Arc::clone(self), call(Arc::clone(&self.tier.0)));
-        self.env.spawn(async move {
+        // Whoever called may be gone; what is logged belongs to its request all the same.
+        let task = async move {
             let result = guard.timed(op, deadline, work).await;
             if let Some(permit) = permit {
                 permit.settle(verdict(&result), guard.env.now());
             }
             // Nobody listens any more if the caller was dropped.
             let _ = answer.send(result);
-        });
+        };
+        self.env.spawn(task.in_current_span());
         answered.await.unwrap_or_else(|_| {
             Err(Error::new(
                 ErrorKind::Unavailable,

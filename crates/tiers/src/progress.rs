@@ -115,6 +115,12 @@ impl InProgress {
         self.moved.notify_waiters();
     }
 
+    /// How far it is, and the bytes that have come.
+    pub(crate) fn progress(&self) -> (Phase, u64) {
+        let state = self.state.lock();
+        (state.phase, state.window.end())
+    }
+
     /// Takes no more readers.
     pub(crate) fn close(&self) {
         self.state.lock().window.close();

@@ -49,6 +49,7 @@ fn with_file<A: Cli>(named: &ArgMatches) -> Result<(Command, Loaded<A::Tiers>), 
     let mut settings = Settings::default();
     loaded.file.server.settings(&mut settings);
     loaded.file.upstream.settings(&mut settings);
+    loaded.file.log.settings(&mut settings);
     loaded.file.tiers.settings(&mut settings);
     let command = settings.into_defaults(A::command(), &loaded)?;
     Ok((command, loaded))

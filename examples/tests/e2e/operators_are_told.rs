@@ -124,6 +124,9 @@ async fn of_every_option_its_default_and_its_variable() {
         ("gc-interval", "[default: 600]"),
         ("grace", "[default: 10]"),
         ("threads", "[default: "),
+        ("access-log", ""),
+        ("access-log-format", "[default: combined]"),
+        ("access-log-sample", "[default: 1]"),
     ];
     for (option, default) in options {
         let begin = help.stdout.find(&format!("      --{option}"));

@@ -214,3 +214,39 @@ fn checksums_are_the_bodys() {
     );
     assert_eq!(*checksums, BlockChecksums::of(&object.body));
 }
+
+/// Whether an object outlives many others that come after it, if it is `touched` now and then.
+fn survives(touched: impl Fn(&MemoryTier, &Key)) -> bool {
+    let tier = tier(100_000);
+    store(&tier, &key(0), &Sample::new(100, 1));
+    for other in 1..=2000 {
+        touched(&tier, &key(0));
+        let other = Key::named(format!("other {other}"));
+        store(&tier, &other, &Sample::new(100, 2));
+    }
+    assert!(tier.usage().evictions > Some(1000), "{:?}", tier.usage());
+    lookup(&tier, &key(0)).is_some()
+}
+
+#[test]
+fn looking_at_an_object_does_not_keep_it() {
+    assert!(survives(|tier, key| drop(lookup(tier, key))));
+    assert!(!survives(|tier, key| drop(at_once(tier.peek(key)))));
+}
+
+#[test]
+fn a_look_sees_what_a_lookup_finds() {
+    let tier = tier(1 << 20);
+    assert!(at_once(tier.peek(&key(1))).unwrap().is_none());
+    let object = Sample::new(100, 1);
+    store(&tier, &key(1), &object);
+    let peeked = at_once(tier.peek(&key(1))).unwrap().unwrap();
+    assert_eq!(peeked.generation, object.generation());
+    assert_eq!((peeked.len, peeked.expired_at), (Some(100), None));
+    let all = Target::AllVariants(key(1).primary());
+    at_once(tier.expire(&all, sample::LONG_AGO)).unwrap();
+    let peeked = at_once(tier.peek(&key(1))).unwrap().unwrap();
+    assert_eq!(peeked.expired_at, Some(sample::LONG_AGO));
+    at_once(tier.purge(&all)).unwrap();
+    assert!(at_once(tier.peek(&key(1))).unwrap().is_none());
+}

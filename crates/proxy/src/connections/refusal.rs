@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::StatusCode;
-use metrics::counter;
+use metrics::{counter, describe_counter};
 use pingora::protocols::Stream;
 use terrace_core::{Clock, SystemClock};
 
@@ -102,6 +102,10 @@ const REFUSED: &str = "terrace_proxy_connections_refused_total";
 
 impl Log {
     pub(super) fn new() -> Self {
+        describe_counter!(
+            REFUSED,
+            "Connections closed before their request was served"
+        );
         for refusal in Refusal::ALL {
             // An alarm wants to see it before it has happened.
             counter!(REFUSED, "reason" => refusal.as_str()).increment(0);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use metrics::{Gauge, gauge};
+use metrics::{Gauge, describe_gauge, gauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many connections there may be, and are.
@@ -19,6 +19,7 @@ pub(super) struct Slot {
 
 impl Slots {
     pub(super) fn new(max: usize) -> Self {
+        describe_gauge!("terrace_proxy_connections", "Connections of clients");
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(max)),

@@ -5,8 +5,9 @@ use pingora::{Error, ErrorSource};
 
 use super::{CachingProxy, outcome};
 use crate::context::RequestContext;
-use crate::metrics;
+use crate::done::{Done, End};
 use crate::respond::Text;
+use crate::{metrics, span};
 
 impl CachingProxy {
     /// Answers a request that failed before a response had begun.
@@ -36,28 +37,27 @@ impl CachingProxy {
         }
     }
 
-    /// Counts a request that is over.
+    /// Keeps the books of a request that is over.
     pub(super) fn account(
         &self,
         session: &Session,
         error: Option<&Error>,
         ctx: &mut RequestContext,
     ) {
+        let done = Done::new(session, error, ctx, self.config.clock.now());
+        span::end(&ctx.span, &done);
         if ctx.background.is_some() {
             self.metrics.revalidated_in_background();
             return;
         }
-        if ctx.is_purge {
-            return;
+        self.insight.remember(&done);
+        if let Some(log) = &self.config.access_log {
+            log.add(&done);
         }
-        let bytes = session.body_bytes_sent();
-        match (error, &ctx.report) {
-            (None, Some(report)) => self.metrics.served(report, bytes, ctx.started.elapsed()),
-            (error, _) => {
-                let by_client =
-                    error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
-                self.metrics.failed(by_client, bytes);
-            }
+        match (&ctx.report, done.end) {
+            _ if ctx.is_purge => {}
+            (Some(report), End::Whole) => self.metrics.served(report, &done),
+            _ => self.metrics.failed(&done),
         }
     }
 }

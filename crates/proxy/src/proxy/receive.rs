@@ -21,6 +21,7 @@ use crate::method;
 use crate::purge;
 use crate::request::{self, Refusal};
 use crate::respond::Text;
+use crate::span;
 use crate::status::Forward;
 
 impl CachingProxy {
@@ -38,6 +39,8 @@ impl CachingProxy {
             session.set_write_timeout(Some(self.config.send_timeout));
         }
         ctx.scheme = Scheme::of(session.as_downstream());
+        let is_background = ctx.background.is_some();
+        ctx.span = span::of(session.req_header(), is_background);
         if let Some(mut text) = method::answer(session.req_header_mut()) {
             text.cache_status = Some(self.cache_status(ctx.generated()));
             text.send(session).await?;
@@ -95,7 +98,7 @@ impl CachingProxy {
         } else {
             Intent::Serve
         };
-        let slot = RequestSlot::new().with_intent(intent);
+        let slot = RequestSlot::new().with_intent(intent).with_span(&ctx.span);
         let slot = slot.with_placement(terms.placement);
         key.extensions.insert(slot.clone());
         ctx.slot = Some(slot);

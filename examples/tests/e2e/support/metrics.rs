@@ -1,10 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What `/metrics` tells, in the Prometheus text format 0.0.4.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Metrics {
     /// By name, `counter`, `gauge` or `histogram`.
     pub(crate) types: BTreeMap<String, String>,
+    /// By name, what it is in words.
+    pub(crate) help: BTreeMap<String, String>,
     samples: Vec<Sample>,
 }
 
@@ -19,10 +21,17 @@ impl Metrics {
     /// Errors with the line that is not in the format, or whose metric has no type.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut types = BTreeMap::new();
+        let mut help = BTreeMap::new();
         let mut samples = Vec::new();
         for line in text.lines().filter(|line| !line.is_empty()) {
             let refused = || format!("{line:?}");
             if let Some(comment) = line.strip_prefix('#') {
+                if let Some((name, told)) = comment
+                    .strip_prefix(" HELP ")
+                    .and_then(|it| it.split_once(' '))
+                {
+                    help.insert(name.to_owned(), told.to_owned());
+                }
                 if let Some(told) = comment.strip_prefix(" TYPE ") {
                     let (name, kind) = told.split_once(' ').ok_or_else(refused)?;
                     let is_new = types.insert(name.to_owned(), kind.to_owned()).is_none();
@@ -36,7 +45,22 @@ impl Metrics {
             }
             samples.push(sample);
         }
-        Ok(Self { types, samples })
+        Ok(Self {
+            types,
+            help,
+            samples,
+        })
+    }
+
+    /// The names of the labels that samples of `name` have, but for the buckets of histograms.
+    pub(crate) fn labels(&self, name: &str) -> BTreeSet<&str> {
+        let of_it = |sample: &&Sample| base(&sample.name, &self.types) == name;
+        let samples = self.samples.iter().filter(of_it);
+        let labels = samples.flat_map(|sample| sample.labels.keys());
+        labels
+            .map(String::as_str)
+            .filter(|it| *it != "le")
+            .collect()
     }
 
     /// The sum of all samples of `name` that have these labels.

@@ -149,7 +149,11 @@ impl Proxy {
     }
 
     pub(crate) async fn admin(&self, path: &str) -> Reply {
-        Ask::new(self.admin, "GET", path).send().await
+        self.admin_ask(path).send().await
+    }
+
+    pub(crate) fn admin_ask(&self, path: &str) -> Ask {
+        Ask::new(self.admin, "GET", path)
     }
 
     pub(crate) async fn metrics(&self) -> Metrics {
