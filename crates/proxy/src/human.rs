@@ -26,6 +26,7 @@ pub fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, 
 /// Durations by status codes: `{ 404 = "10s" }`.
 pub fn by_status<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u16, Duration>, D::Error> {
     #[derive(Deserialize)]
+    #[serde(transparent)]
     struct Lifetime(#[serde(deserialize_with = "duration")] Option<Duration>);
 
     let said = BTreeMap::<String, Lifetime>::deserialize(from)?;
@@ -127,5 +128,27 @@ impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for List<T> {
             list.push(text.parse().map_err(A::Error::custom)?);
         }
         Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::{Error, MapDeserializer};
+
+    use super::*;
+
+    fn read(status: &str, lifetime: &str) -> Result<BTreeMap<u16, Duration>, Error> {
+        by_status(MapDeserializer::new([(status, lifetime)].into_iter()))
+    }
+
+    #[test]
+    fn lifetimes_are_read_by_status() {
+        let lifetimes = read("404", "1m 30s").unwrap();
+        assert_eq!(lifetimes, BTreeMap::from([(404, Duration::from_secs(90))]));
+        for (status, lifetime) in [("4xx", "1m"), ("404", "60"), ("-404", "1m")] {
+            let error = read(status, lifetime).unwrap_err().to_string();
+            let odd = if lifetime == "60" { lifetime } else { status };
+            assert!(error.contains(odd), "{error}");
+        }
     }
 }
