@@ -81,16 +81,9 @@ async fn one(world: &World, fault: Fault, draw: u64) {
         }
         Fault::Origin(mood) => {
             let state = world.state();
-            let hurts = mood != SLOW;
-            if hurts {
-                state.trouble.begin();
-            }
             state.mood.store(mood, Ordering::Relaxed);
             pass(500 + draw % 1000).await;
             state.mood.store(WELL, Ordering::Relaxed);
-            if hurts {
-                state.trouble.end();
-            }
         }
         Fault::Restart | Fault::Kill => {
             world.away.begin();

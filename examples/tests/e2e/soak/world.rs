@@ -19,7 +19,7 @@ use crate::support::{
 /// Objects, the first of which are the most popular.
 pub(super) const OBJECTS: u64 = 600;
 /// For how long after a fault what it broke may still be under way.
-const AFTERMATH: Duration = Duration::from_secs(1);
+const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// The proxy, its origin, and what clients may expect of them.
 pub(super) struct World {
@@ -42,8 +42,8 @@ pub(super) struct State {
     versions: Vec<AtomicU64>,
     /// What the origin does to its next answers.
     pub(super) mood: AtomicU64,
-    /// The origin's own trouble.
-    pub(super) trouble: Trouble,
+    /// When it last gave a bad answer for each object.
+    hurt: Vec<Mutex<Option<Instant>>>,
     answers: AtomicU64,
     /// Answers that wait.
     late: Mutex<JoinSet<()>>,
@@ -117,6 +117,16 @@ impl State {
         self.versions[index(object)].fetch_add(1, Ordering::SeqCst) + 1
     }
 
+    fn hurts(&self, object: u64) {
+        *self.hurt[index(object)].lock() = Some(Instant::now());
+    }
+
+    /// Whether the origin itself may have spoilt what began at `begun`: a bad answer may be shared, and take its time.
+    pub(super) fn hurt(&self, object: u64, begun: Instant) -> bool {
+        let last = *self.hurt[index(object)].lock();
+        last.is_some_and(|last| last + AFTERMATH > begun)
+    }
+
     fn answer(&self, path: &str) -> Answer {
         let object = path.trim_start_matches("/object/").parse().unwrap_or(0) % OBJECTS;
         let version = self.version(object);
@@ -138,10 +148,16 @@ impl State {
                 });
                 answer.delayed_by(&gate)
             }
-            FAILING if nth.is_multiple_of(2) => answer
-                .status(StatusCode::SERVICE_UNAVAILABLE)
-                .header(CACHE_CONTROL, "no-store"),
-            BREAKING_OFF if nth.is_multiple_of(2) => answer.die_at(half),
+            FAILING if nth.is_multiple_of(2) => {
+                self.hurts(object);
+                answer
+                    .status(StatusCode::SERVICE_UNAVAILABLE)
+                    .header(CACHE_CONTROL, "no-store")
+            }
+            BREAKING_OFF if nth.is_multiple_of(2) => {
+                self.hurts(object);
+                answer.die_at(half)
+            }
             _ => answer,
         }
     }
@@ -153,7 +169,7 @@ impl World {
             seed,
             versions: (0..OBJECTS).map(|_| AtomicU64::new(1)).collect(),
             mood: AtomicU64::new(WELL),
-            trouble: Trouble::default(),
+            hurt: (0..OBJECTS).map(|_| Mutex::default()).collect(),
             answers: AtomicU64::new(0),
             late: Mutex::default(),
         });
