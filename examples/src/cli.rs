@@ -53,7 +53,7 @@ pub struct ProxyArgs {
     )]
     pub listen: String,
 
-    /// Where operators find /metrics and /healthz. Port 0 takes a free one
+    /// Where operators find the status page, /metrics and /healthz. Port 0 takes a free one
     #[arg(
         long,
         env = "TERRACE_ADMIN",

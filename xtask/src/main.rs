@@ -9,6 +9,7 @@ mod deny;
 mod features;
 mod lint;
 mod run;
+mod screenshots;
 mod services;
 mod setup;
 mod soak;
@@ -28,7 +29,7 @@ struct Command {
     run: fn(&[String]) -> Outcome,
 }
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     Command {
         name: "run",
         usage: "run [--] [ARGS…]",
@@ -76,6 +77,12 @@ const COMMANDS: [Command; 9] = [
         usage: "soak [OPTIONS]",
         help: soak::HELP,
         run: soak::soak,
+    },
+    Command {
+        name: "screenshots",
+        usage: "screenshots",
+        help: screenshots::HELP,
+        run: screenshots::screenshots,
     },
     Command {
         name: "replay",

@@ -5,7 +5,7 @@ use crate::Outcome;
 use crate::services::ForTests;
 use crate::setup;
 use crate::step::step;
-use crate::tools::{NGINX, PROMTOOL};
+use crate::tools::{CHROMEDRIVER, CHROMIUM, NGINX, PROMTOOL};
 use crate::workspace::{cargo, target_dir};
 
 pub(crate) const HELP: &str = "\
@@ -13,7 +13,7 @@ Runs every test, end to end ones included.
 
 Sets up as `cargo xtask run` does, and installs a real web server (the distribution's nginx) for the end-to-end tests: where
 it cannot be had, they are left out with a loud reason, or with CI=true it is an error. So it is with promtool (the
-distribution's prometheus), for the alert rules. To use others, name them by the variables below. Gets and starts the
+distribution's prometheus), for the alert rules, and with a browser (its Chromium), for the status page. To use others, name them by the variables below. Gets and starts the
 servers that adapters are tested against (see cargo xtask services), and stops them at the end. Builds the embedded proxy
 in release, then runs
 `cargo test --workspace --all-targets` and the doc tests.
@@ -22,6 +22,8 @@ ARGS go to `cargo test`. With -p, only those packages; with --test, --lib, --doc
 The tests see:
   TERRACE_TEST_NGINX      the web server, where there is one
   TERRACE_TEST_PROMTOOL   promtool, likewise
+  TERRACE_TEST_CHROMIUM, TERRACE_TEST_CHROMEDRIVER
+                          the browser and what steers it, likewise
   TERRACE_TEST_EMBEDDED   the embedded proxy
   TERRACE_TEST_SERVICES   this program, by which a test starts, kills and revives servers of its own
   and the variables of each server, as `cargo xtask services up` prints them";
@@ -89,9 +91,12 @@ fn names(args: &[String], packages: &[&str]) -> bool {
 
 /// The programs some tests need, by the variables that name them.
 fn found_for_tests() -> Outcome<Vec<(&'static str, PathBuf)>> {
+    const BROWSED: &str = "end-to-end tests in a browser";
     let wanted = [
         (NGINX, "end-to-end tests against nginx"),
         (PROMTOOL, "checks of alert rules and metrics by promtool"),
+        (CHROMIUM, BROWSED),
+        (CHROMEDRIVER, BROWSED),
     ];
     let mut found = Vec::new();
     for (tool, tests) in wanted {

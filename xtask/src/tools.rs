@@ -62,6 +62,30 @@ pub(crate) const PROMTOOL: Tool = Tool {
     why: "to check the alert rules and the metrics as Prometheus would",
 };
 
+/// The browser in which the status page is looked at.
+pub(crate) const CHROMIUM: Tool = Tool {
+    program: "chromium",
+    variable: "TERRACE_TEST_CHROMIUM",
+    package: "chromium",
+    why: "a real browser, for the test of the status page",
+};
+
+/// What steers it.
+pub(crate) const CHROMEDRIVER: Tool = Tool {
+    program: "chromedriver",
+    variable: "TERRACE_TEST_CHROMEDRIVER",
+    package: "chromium-driver",
+    why: "to steer the browser",
+};
+
+/// Makes pictures small.
+pub(crate) const PNGQUANT: Tool = Tool {
+    program: "pngquant",
+    variable: "PNGQUANT",
+    package: "pngquant",
+    why: "makes pictures small",
+};
+
 impl Tool {
     /// Where it is: what its variable names, or else what is found on the path, or in the system's
     /// folders that only root has on it.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::{Method, Response};
-use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::apps::http_app::ServeHttp;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
-use pingora::services::listening::Service;
 use terrace_pingora::TerraceStorage;
 
 use crate::insight::Insight;
@@ -18,6 +17,12 @@ mod answer;
 mod explain;
 mod health;
 mod metrics;
+mod page;
+mod purge;
+mod service;
+mod status;
+
+pub use service::AdminService;
 
 /// What operators ask.
 ///
@@ -26,6 +31,9 @@ mod metrics;
 /// | `/metrics` | Prometheus text |
 /// | `/healthz` | JSON: how the tiers are |
 /// | `/explain?url=URL` | text, or JSON if `Accept` wants it: what each tier holds of a URL, and why its last answer was what it was |
+/// | `/`, `/status` | the status page, for browsers |
+/// | `/status.json` | what it shows |
+/// | `/purge` | JSON to be posted: what `PURGE` does, for the page's form |
 ///
 /// `/healthz` answers 503 until the tiers are installed, and 200 from then on. A tier that is left alone for a
 /// while because it fails makes it say `degraded`, still with 200: the proxy goes on serving without that tier
@@ -64,18 +72,27 @@ impl Admin {
     }
 
     /// A service to be given an address and added to a server.
-    pub fn into_service(self) -> Service<HttpServer<Self>> {
-        let mut service = Service::new("terrace admin".to_owned(), HttpServer::new_app(self));
-        service.threads = Some(1);
-        service
+    pub fn into_service(self) -> AdminService {
+        AdminService::new(self)
     }
 
     async fn answer(&self, asked: &Asked<'_>) -> Answer {
-        match asked.req.uri.path() {
+        let path = asked.req.uri.path();
+        if let Some(insight) = &self.insight {
+            if let Some(file) = page::file(path) {
+                return file;
+            }
+            if path == "/status.json" {
+                return status::answer(self, asked, insight);
+            }
+        }
+        match path {
             "/metrics" => metrics::answer(self),
             "/healthz" => health::answer(self),
             "/explain" => explain::answer(self, asked).await,
-            _ => Answer::not_found("there is /metrics, /healthz and /explain?url=URL\n"),
+            _ => Answer::not_found(
+                "there is /status, /status.json, /metrics, /healthz and /explain?url=URL\n",
+            ),
         }
     }
 }
@@ -90,18 +107,32 @@ struct Asked<'a> {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        if let Some(insight) = &self.insight
+            && session.req_header().method == Method::POST
+            && session.req_header().uri.path() == "/purge"
+        {
+            return purge::answer(self.storage, insight, session)
+                .await
+                .into_response();
+        }
         if !matches!(session.req_header().method, Method::GET | Method::HEAD) {
             // Whatever body it has is not read.
             session.set_keepalive(None);
-            return Answer::method_not_allowed("only GET and HEAD\n").into_response();
+            return Answer::method_not_allowed("only GET and HEAD, and POST of /purge\n")
+                .into_response();
         }
-        let peer = session.client_addr().and_then(|addr| addr.as_inet());
         let asked = Asked {
             req: session.req_header(),
-            peer: peer.map(SocketAddr::ip),
+            peer: peer(session),
         };
         self.answer(&asked).await.into_response()
     }
+}
+
+/// The address at the other end of the connection.
+fn peer(session: &ServerSession) -> Option<IpAddr> {
+    let peer = session.client_addr().and_then(|peer| peer.as_inet());
+    peer.map(SocketAddr::ip)
 }
 
 impl fmt::Debug for Admin {

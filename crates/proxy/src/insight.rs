@@ -1,11 +1,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use pingora::cache::CacheKey;
+use pingora::cache::key::CacheHashKey as _;
+use pingora::http::RequestHeader;
+
 use crate::config::ProxyConfig;
 use crate::decisions::Decisions;
 use crate::done::Done;
 use crate::in_flight::InFlight;
+use crate::key::Scheme;
 use crate::rules::RuleSet;
+use crate::stats::Stats;
+use crate::variants::Variants;
 
 /// What a [`CachingProxy`](crate::CachingProxy) shows of itself, for an [`Admin`](crate::Admin) listener of the same
 /// process. Clones share it.
@@ -17,17 +24,27 @@ pub struct Insight {
 struct Shared {
     config: Arc<ProxyConfig>,
     rules: Arc<RuleSet>,
+    variants: Arc<Variants>,
+    stats: Arc<Stats>,
     in_flight: InFlight,
     decisions: Decisions,
 }
 
 impl Insight {
-    pub(crate) fn new(config: Arc<ProxyConfig>, rules: Arc<RuleSet>, in_flight: InFlight) -> Self {
+    pub(crate) fn new(
+        config: Arc<ProxyConfig>,
+        rules: Arc<RuleSet>,
+        variants: Arc<Variants>,
+        stats: Arc<Stats>,
+        in_flight: InFlight,
+    ) -> Self {
         let decisions = Decisions::new(config.remembered_decisions);
         Self {
             shared: Arc::new(Shared {
                 config,
                 rules,
+                variants,
+                stats,
                 in_flight,
                 decisions,
             }),
@@ -42,6 +59,23 @@ impl Insight {
     /// What differs for parts of sites, and how keys are made.
     pub(crate) fn rules(&self) -> &RuleSet {
         &self.shared.rules
+    }
+
+    /// The key that a `PURGE` of this kind is about; what was known of its variants is forgotten.
+    pub(crate) fn key_to_purge(
+        &self,
+        scheme: Scheme,
+        req: &mut RequestHeader,
+    ) -> pingora::Result<CacheKey> {
+        let settled = self.shared.rules.settle(scheme, req)?;
+        let key = self.shared.rules.key_by(settled.rule, scheme, req);
+        self.shared.variants.forget(&key.primary_bin());
+        Ok(key)
+    }
+
+    /// What it has counted.
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.shared.stats
     }
 
     /// Why the last answers were what they were.

@@ -81,6 +81,13 @@ pub(crate) fn authority(req: &RequestHeader) -> &[u8] {
     }
 }
 
+/// The URL of a request whose target is in origin form, for people to read.
+pub(crate) fn url(scheme: Scheme, req: &RequestHeader) -> String {
+    let authority = String::from_utf8_lossy(authority(req));
+    let target = String::from_utf8_lossy(req.raw_path());
+    format!("{}://{authority}{target}", scheme.as_str())
+}
+
 pub(crate) fn normal_authority(scheme: Scheme, authority: &[u8]) -> Vec<u8> {
     let mut authority = authority.to_ascii_lowercase();
     // The last colon of "[::1]" belongs to the address.

@@ -82,6 +82,7 @@ mod service;
 #[cfg(feature = "config")]
 pub mod settings;
 mod span;
+mod stats;
 mod status;
 mod upstream;
 mod variants;
@@ -90,7 +91,7 @@ mod vary;
 pub use access_log::{
     AccessLog, AccessLogError, AccessLogFormat, AccessLogTarget, AccessLogWriter,
 };
-pub use admin::Admin;
+pub use admin::{Admin, AdminService};
 pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig, SetCookie};
 pub use connections::{ConnectionLimits, Connections};
 pub use context::RequestContext;

@@ -116,8 +116,13 @@ impl Metrics {
     /// A `PURGE` was answered. `outcome` is one of a fixed few.
     pub(crate) fn purged(&self, outcome: &'static str) {
         self.purges.increment(1);
-        counter!(PURGES, "outcome" => outcome).increment(1);
+        purged(outcome);
     }
+}
+
+/// A purge ended, by whichever way it was asked for.
+pub(crate) fn purged(outcome: &'static str) {
+    counter!(PURGES, "outcome" => outcome).increment(1);
 }
 
 /// Says what they are, for the `HELP` lines of an exporter.

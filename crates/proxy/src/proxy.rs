@@ -27,6 +27,7 @@ use crate::key::Scheme;
 use crate::metrics::{self, Metrics};
 use crate::respond::Text;
 use crate::rules::RuleSet;
+use crate::stats::Stats;
 use crate::upstream::Resolver;
 use crate::variants::Variants;
 use crate::{framing, headers};
@@ -58,8 +59,9 @@ pub struct CachingProxy {
     pub(crate) connector: Arc<Connector>,
     /// URLs whose responses are not stored: requests for them do not wait for each other.
     uncacheable: Predictor<SHARDS>,
-    variants: Variants,
+    variants: Arc<Variants>,
     metrics: Metrics,
+    stats: Arc<Stats>,
     in_flight: InFlight,
     background: InFlight,
 }
@@ -75,6 +77,8 @@ impl CachingProxy {
         let config = Arc::new(config);
         let in_flight = InFlight::new(metrics::in_flight());
         let rules = Arc::new(RuleSet::new(&config));
+        let variants = Arc::new(Variants::new(config.max_variants));
+        let stats = Arc::new(Stats::new());
         let per_shard = config.remembered_uncacheable.div_ceil(SHARDS);
         Ok(Self {
             storage,
@@ -82,11 +86,18 @@ impl CachingProxy {
             resolver: Arc::new(resolver),
             connector: Arc::new(Connector::new(None)),
             uncacheable: Predictor::new(per_shard, Some(cacheability::is_of_one_request)),
-            variants: Variants::new(config.max_variants),
             metrics: Metrics::new(),
             background: InFlight::new(::metrics::Gauge::noop()),
-            rules: Arc::clone(&rules),
-            insight: Insight::new(Arc::clone(&config), rules, in_flight.clone()),
+            insight: Insight::new(
+                Arc::clone(&config),
+                Arc::clone(&rules),
+                Arc::clone(&variants),
+                Arc::clone(&stats),
+                in_flight.clone(),
+            ),
+            rules,
+            variants,
+            stats,
             in_flight,
             config,
         })

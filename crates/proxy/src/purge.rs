@@ -35,7 +35,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn new(status: StatusCode, outcome: &'static str, body: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, outcome: &'static str, body: impl Into<String>) -> Self {
         Self {
             text: Text::new(status, body),
             outcome,
@@ -60,6 +60,11 @@ pub(crate) async fn purge(
         let body = format!("not purged: {SOFT} has one value, 1; leave it out to purge for good");
         return Answer::new(StatusCode::BAD_REQUEST, "invalid", body);
     };
+    carry_out(storage, key, soft).await
+}
+
+/// Purges all variants of `key`.
+pub(crate) async fn carry_out(storage: &TerraceStorage, key: &CacheKey, soft: bool) -> Answer {
     let Some(stack) = storage.stack() else {
         let body = "not purged: the cache is still starting; try again in a second";
         let mut answer = Answer::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", body);
@@ -122,7 +127,8 @@ pub(crate) fn permits(config: &PurgeConfig, peer: Option<IpAddr>, req: &RequestH
     is_allowed || has_token(config, req)
 }
 
-fn has_token(config: &PurgeConfig, req: &RequestHeader) -> bool {
+/// Whether `req` brings the token.
+pub(crate) fn has_token(config: &PurgeConfig, req: &RequestHeader) -> bool {
     let mut values = req.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(token), Some(value), None) = (&config.token, values.next(), values.next()) else {
         return false;

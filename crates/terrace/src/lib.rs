@@ -121,8 +121,8 @@
 // What there is to say about an object: which one it is, how good it is, what happened to it.
 #[doc(inline)]
 pub use terrace_core::{
-    Body, Error, ErrorKind, Generation, InvalidKey, Key, KeyDigest, Level, Meta, NoTier,
-    PurgeOutcome, Result, Retry, Target, Tier, Timestamp,
+    Body, Error, ErrorKind, Generation, InvalidKey, Key, KeyDigest, Level, Meta, NoTier, Peeked,
+    PurgeOutcome, Result, Retry, Target, Tier, Timestamp, Usage,
 };
 
 // The ports: where time, randomness and threads come from.
@@ -140,8 +140,8 @@ pub use terrace_policy::{
 #[doc(inline)]
 pub use terrace_tiers::{
     BreakerLimits, BreakerState, BuildError, Filling, HitBody, Inspected, Inspection, Intent,
-    Limits, Looked, MultiTier, MultiTierBuilder, Rescue, Seen, Source, Stack, Ticket, TierHealth,
-    TierHit, TokioRuntime, Underway,
+    LaneCounts, Limits, Looked, MultiTier, MultiTierBuilder, Rescue, Seen, Source, Stack,
+    StackSnapshot, Ticket, TierHealth, TierHit, TierSnapshot, TokioRuntime, Underway,
 };
 
 pub mod backend;

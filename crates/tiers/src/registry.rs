@@ -96,6 +96,11 @@ impl Registry {
         self.by_key.lock().get(key).cloned()
     }
 
+    /// How many there are, listed or not.
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.lock().len()
+    }
+
     pub(crate) fn by_id(&self, id: u64) -> Option<Arc<InProgress>> {
         self.by_id.lock().get(&id).cloned()
     }

@@ -10,22 +10,28 @@ pub(crate) use describe::describe;
 pub(crate) use lanes::{LaneEnd, Purpose, Tally};
 pub(crate) use op::{Op, Stopwatch};
 
+use counted::Counted;
+use failures::Failures;
+
+mod counted;
 mod describe;
+mod failures;
 mod lanes;
 mod op;
 
 /// One tier's metrics.
 pub(crate) struct TierStats {
     level: Level,
-    pub(crate) hits: Counter,
-    pub(crate) misses: Counter,
-    pub(crate) rejected: Counter,
-    pub(crate) served_bytes: Counter,
+    pub(crate) hits: Counted,
+    pub(crate) misses: Counted,
+    pub(crate) rejected: Counted,
+    pub(crate) served_bytes: Counted,
     pub(crate) stored_bytes: Counter,
-    pub(crate) failovers: Counter,
+    pub(crate) failovers: Counted,
     pub(crate) trips: Counter,
     durations: [Histogram; Op::ALL.len()],
     breaker: [Gauge; BreakerState::ALL.len()],
+    pub(crate) failures: Failures,
     fills: lanes::Counters,
     promotions: lanes::Counters,
 }
@@ -44,15 +50,17 @@ impl TierStats {
         let breaker = |state: BreakerState| gauge!("terrace_tier_breaker_state", "tier" => tier, "state" => state.as_str());
         Self {
             level,
-            hits: counter!("terrace_tier_lookups_total", "tier" => tier, "outcome" => "hit"),
-            misses: counter!("terrace_tier_lookups_total", "tier" => tier, "outcome" => "miss"),
-            rejected: counter!("terrace_tier_rejected_total", "tier" => tier),
-            served_bytes: counter!("terrace_tier_served_bytes_total", "tier" => tier),
+            hits: counter!("terrace_tier_lookups_total", "tier" => tier, "outcome" => "hit").into(),
+            misses: counter!("terrace_tier_lookups_total", "tier" => tier, "outcome" => "miss")
+                .into(),
+            rejected: counter!("terrace_tier_rejected_total", "tier" => tier).into(),
+            served_bytes: counter!("terrace_tier_served_bytes_total", "tier" => tier).into(),
             stored_bytes: counter!("terrace_tier_stored_bytes_total", "tier" => tier),
-            failovers: counter!("terrace_tier_failovers_total", "tier" => tier),
+            failovers: counter!("terrace_tier_failovers_total", "tier" => tier).into(),
             trips: counter!("terrace_tier_breaker_trips_total", "tier" => tier),
             durations: Op::ALL.map(duration),
             breaker: BreakerState::ALL.map(breaker),
+            failures: Failures::default(),
             fills: lanes::Counters::of_fills(level),
             promotions: lanes::Counters::of_promotions(level),
         }
@@ -65,6 +73,7 @@ impl TierStats {
             ("kind", kind.as_str()),
         ];
         counter!("terrace_tier_errors_total", &labels).increment(1);
+        self.failures.add(kind);
     }
 
     pub(crate) fn took(&self, op: Op, watch: Stopwatch) {

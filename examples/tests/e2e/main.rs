@@ -1,7 +1,7 @@
 //! End-to-end tests: the `embedded` proxy as an operator runs it, in front of origins that behave and origins that do not.
 //!
-//! `cargo xtask test` builds it in release and names it, and an nginx, by `TERRACE_TEST_EMBEDDED` and
-//! `TERRACE_TEST_NGINX`.
+//! `cargo xtask test` builds it in release and names it, an nginx, and a Chromium with its driver, by
+//! `TERRACE_TEST_EMBEDDED`, `TERRACE_TEST_NGINX`, `TERRACE_TEST_CHROMIUM` and `TERRACE_TEST_CHROMEDRIVER`.
 
 mod support;
 
@@ -20,3 +20,4 @@ mod ranges_are_exact;
 mod requests_are_explained;
 mod requests_are_logged;
 mod soak;
+mod the_status_page;

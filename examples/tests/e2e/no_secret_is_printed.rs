@@ -117,7 +117,7 @@ async fn p11_not_by_logs_nor_metrics_nor_pages_of_a_whole_run() {
     assert_eq!(failed.status, StatusCode::BAD_GATEWAY);
     failed.whole().await;
 
-    let output = told + &proxy.output() + &told_by_the_admin(&proxy).await;
+    let output = [told, proxy.output(), told_by_the_admin(&proxy).await].concat();
     assert!(output.len() > 1000, "it is told of something: {output}");
     for canary in CANARIES {
         assert!(!output.contains(canary), "{canary} in: {output}");

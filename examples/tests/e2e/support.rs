@@ -1,5 +1,6 @@
 //! What the tests are made of: the proxy as a process, origins, a client, and bodies that can be told apart.
 
+mod browser;
 mod client;
 mod content;
 mod log;
@@ -11,6 +12,7 @@ mod proxy;
 mod raw;
 mod wait;
 
+pub(crate) use browser::{Browser, are_pictures_wanted, keep_picture};
 pub(crate) use client::{AUTHORITY, Ask, Connection, Reply};
 pub(crate) use content::{Checker, Content, splitmix};
 pub(crate) use metrics::Metrics;

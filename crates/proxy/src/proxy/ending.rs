@@ -7,7 +7,8 @@ use super::{CachingProxy, outcome};
 use crate::context::RequestContext;
 use crate::done::{Done, End};
 use crate::respond::Text;
-use crate::{metrics, span};
+use crate::stats::Ending;
+use crate::{key, metrics, span};
 
 impl CachingProxy {
     /// Answers a request that failed before a response had begun.
@@ -56,8 +57,20 @@ impl CachingProxy {
         }
         match (&ctx.report, done.end) {
             _ if ctx.is_purge => {}
-            (Some(report), End::Whole) => self.metrics.served(report, &done),
-            _ => self.metrics.failed(&done),
+            (Some(report), End::Whole) => {
+                self.metrics.served(report, &done);
+                let url = || key::url(done.scheme(), done.req());
+                self.stats.served(report, done.bytes, done.took, url);
+            }
+            (_, end) => {
+                self.metrics.failed(&done);
+                let ending = if end == End::ClientLeft {
+                    Ending::Aborted
+                } else {
+                    Ending::Error
+                };
+                self.stats.ended(ending, done.bytes);
+            }
         }
     }
 }

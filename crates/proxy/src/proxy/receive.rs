@@ -22,6 +22,7 @@ use crate::purge;
 use crate::request::{self, Refusal};
 use crate::respond::Text;
 use crate::span;
+use crate::stats::Ending;
 use crate::status::Forward;
 
 impl CachingProxy {
@@ -151,6 +152,7 @@ impl CachingProxy {
         self.variants.forget(&key.primary_bin());
         let answer = purge::purge(self.storage, &self.config.purge, &key, session).await;
         self.metrics.purged(answer.outcome);
+        self.stats.ended(Ending::Purge, 0);
         answer.text.send(session).await
     }
 

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use metrics::{Counter, counter};
+use metrics::counter;
 use terrace_core::Level;
 
+use super::counted::Counted;
 use crate::guard::Guard;
+use crate::snapshot::LaneCounts;
 
 /// How a lane, the way of one body into one tier, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,28 +68,46 @@ impl Purpose {
 
 /// The lanes of one purpose into one tier.
 pub(crate) struct Counters {
-    started: Counter,
-    ended: [Counter; LaneEnd::ALL.len()],
+    started: Counted,
+    ended: [Counted; LaneEnd::ALL.len()],
 }
 
 impl Counters {
     pub(super) fn of_fills(level: Level) -> Self {
         let tier = level.as_str();
         Self {
-            started: counter!("terrace_fill_lanes_started_total", "tier" => tier),
-            ended: LaneEnd::ALL.map(
-                |end| counter!("terrace_fill_lanes_total", "tier" => tier, "outcome" => end.as_str()),
-            ),
+            started: counter!("terrace_fill_lanes_started_total", "tier" => tier).into(),
+            ended: LaneEnd::ALL.map(|end| {
+                counter!("terrace_fill_lanes_total", "tier" => tier, "outcome" => end.as_str())
+                    .into()
+            }),
         }
     }
 
     pub(super) fn of_promotions(level: Level) -> Self {
         let tier = level.as_str();
         Self {
-            started: counter!("terrace_promotion_lanes_started_total", "tier" => tier),
+            started: counter!("terrace_promotion_lanes_started_total", "tier" => tier).into(),
             ended: LaneEnd::ALL.map(
-                |end| counter!("terrace_promotion_lanes_total", "tier" => tier, "outcome" => end.as_str()),
+                |end| counter!("terrace_promotion_lanes_total", "tier" => tier, "outcome" => end.as_str()).into(),
             ),
+        }
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counts(&self) -> LaneCounts {
+        // What has ended has started: read in this order, no more have ended than started.
+        let ended = LaneEnd::ALL.map(|end| self.ended[end as usize].get());
+        let of = |end: LaneEnd| ended[end as usize];
+        LaneCounts {
+            active: self.started.get().saturating_sub(ended.iter().sum()),
+            committed: of(LaneEnd::Committed),
+            fenced: of(LaneEnd::Fenced),
+            failed: of(LaneEnd::Failed),
+            aborted: of(LaneEnd::Aborted),
+            oversize: of(LaneEnd::Oversize),
+            lagged: of(LaneEnd::Lagged),
+            no_memory: of(LaneEnd::NoMemory),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
@@ -24,6 +24,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) struct Ask {
     to: SocketAddr,
     request: hyper::http::request::Builder,
+    body: Bytes,
 }
 
 impl Ask {
@@ -33,11 +34,17 @@ impl Ask {
         Self {
             to,
             request: request.header(HOST, AUTHORITY),
+            body: Bytes::new(),
         }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
         self.request = self.request.header(name, value.as_ref());
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
         self
     }
 
@@ -68,7 +75,7 @@ impl Ask {
 
 /// A connection that serves one request after the other.
 pub(crate) struct Connection {
-    requests: http1::SendRequest<Empty<Bytes>>,
+    requests: http1::SendRequest<Full<Bytes>>,
     _task: JoinSet<()>,
 }
 
@@ -92,7 +99,7 @@ impl Connection {
     pub(crate) async fn try_send(&mut self, ask: Ask) -> Result<Reply, BoxError> {
         soon("a response", async {
             self.requests.ready().await?;
-            let request = ask.request.body(Empty::new())?;
+            let request = ask.request.body(Full::new(ask.body))?;
             let (head, body) = self.requests.send_request(request).await?.into_parts();
             Ok(Reply {
                 status: head.status,

@@ -153,7 +153,16 @@ impl Proxy {
     }
 
     pub(crate) fn admin_ask(&self, path: &str) -> Ask {
-        Ask::new(self.admin, "GET", path)
+        self.ask_admin("GET", path)
+    }
+
+    pub(crate) fn ask_admin(&self, method: &str, path: &str) -> Ask {
+        Ask::new(self.admin, method, path)
+    }
+
+    /// A path on the admin listener, for a browser.
+    pub(crate) fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
     }
 
     pub(crate) async fn metrics(&self) -> Metrics {
