@@ -40,6 +40,7 @@ the run.
   --only LIST     of the servers; default all
   --wrk-up-to L   up to this length the client is wrk, beyond it one that throws bodies away unread, for wrk, which
                   copies them, would be what is measured; default 1KiB
+  --no-build      measure the programs that are in target/release as they are
 
 Prints tables, and writes them with every sample into target/bench/proxy.json. For numbers that mean something, let the
 machine do nothing else: the load that was on it is part of the report.";
@@ -54,7 +55,9 @@ pub(crate) fn bench(args: &[String]) -> Outcome {
 fn proxy(options: &Options) -> Outcome {
     setup::build_tools()?;
     let build = "build --release -p terrace-examples --bin embedded -p terrace-benches";
-    step("build", cargo().args(build.split(' ')))?;
+    if !options.no_build {
+        step("build", cargo().args(build.split(' ')))?;
+    }
     let client = Client::find(options.wrk_up_to)?;
     let report = measure(options, &client)?;
 

@@ -11,6 +11,8 @@ pub(super) struct Options {
     only: Vec<Kind>,
     /// Bytes.
     pub(super) wrk_up_to: usize,
+    /// Measure what was built before.
+    pub(super) no_build: bool,
 }
 
 impl Options {
@@ -21,9 +23,14 @@ impl Options {
             sizes: vec![1 << 10, 64 << 10, 1 << 20, 16 << 20],
             only: Vec::new(),
             wrk_up_to: 1 << 10,
+            no_build: false,
         };
         let mut args = args.iter();
         while let Some(flag) = args.next() {
+            if flag == "--no-build" {
+                options.no_build = true;
+                continue;
+            }
             let value = args
                 .next()
                 .ok_or_else(|| format!("'{flag}' needs a value: cargo xtask bench --help"))?;
