@@ -51,6 +51,14 @@ pub struct File<T> {
     pub rule: Vec<Spanned<Rule>>,
 }
 
+impl<T> File<T> {
+    /// Whether a rule wants requests counted.
+    pub fn counts_requests(&self) -> bool {
+        let mut rules = self.rule.iter().map(Spanned::get_ref);
+        rules.any(|rule| rule.store.second_request)
+    }
+}
+
 /// A section whose values are defaults of options.
 pub trait Section {
     /// Says which option each value is for.
@@ -110,6 +118,10 @@ impl<T: DeserializeOwned + Default> Loaded<T> {
                         line: None,
                         what,
                     }
+                }
+                // What holds without a rule is in one of two sections.
+                None if why.to_string().contains("host_alias") => {
+                    self.error_at(&["host_alias"], why)
                 }
                 None => self.error_at(&["key"], why),
             });

@@ -19,7 +19,7 @@ use terrace::proxy::{
 use terrace::{Runtime, Stack, TokioRuntime};
 
 use crate::cli::{Cli, ProxyArgs};
-use crate::config::Loaded;
+use crate::config::{File, Loaded};
 use crate::origin;
 
 mod addresses;
@@ -50,7 +50,9 @@ pub struct Wiring<F> {
 ///
 /// SIGTERM lets requests and writes finish, SIGINT does not; both end with status 0. Whatever prevents
 /// serving ends with status 1.
-pub fn main<A, F, O>(wire: impl FnOnce(A) -> Result<Wiring<F>, BoxError>) -> ExitCode
+pub fn main<A, F, O>(
+    wire: impl FnOnce(A, &File<A::Tiers>) -> Result<Wiring<F>, BoxError>,
+) -> ExitCode
 where
     A: Cli,
     F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
@@ -73,7 +75,7 @@ where
 fn start<A, F, O>(
     args: A,
     loaded: &Loaded<A::Tiers>,
-    wire: impl FnOnce(A) -> Result<Wiring<F>, BoxError>,
+    wire: impl FnOnce(A, &File<A::Tiers>) -> Result<Wiring<F>, BoxError>,
 ) -> Result<(), BoxError>
 where
     A: Cli,
@@ -86,11 +88,11 @@ where
         // Any origin will do where none is named.
         let origin = Origin::Demonstration(SocketAddr::from(([127, 0, 0, 1], 9)));
         options::proxy_config::<A>(&proxy, loaded, &origin)?;
-        wire(args)?;
+        wire(args, &loaded.file)?;
         let _ = writeln!(std::io::stdout(), "the configuration is valid");
         return Ok(());
     }
-    let wiring = wire(args)?;
+    let wiring = wire(args, &loaded.file)?;
     let addresses = Addresses::claim(&proxy)?;
     let config = options::proxy_config::<A>(&proxy, loaded, &addresses.origin)?;
     serve(&proxy, config, limits, addresses, wiring)

@@ -168,12 +168,6 @@ impl Rules {
         }
         Ok(())
     }
-
-    /// Whether a rule wants requests counted: see
-    /// [`PolicyBuilder::count_requests`](terrace_policy::PolicyBuilder::count_requests).
-    pub fn count_requests(&self) -> bool {
-        self.list.iter().any(|rule| rule.store.second_request)
-    }
 }
 
 impl Rule {

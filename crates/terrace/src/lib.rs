@@ -19,6 +19,7 @@
 //! | `redis` | `redis` | `RedisTier`, an L1 that processes share; `RedisIndex` | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
+//! | `proxy-config` | `proxy` | its options and rules, read from a file. Turns `proxy` on | |
 //!
 //! A feature adds items. It never changes what the others do.
 //!

@@ -67,6 +67,10 @@ struct Args {
     /// Seconds between two collections of garbage
     #[arg(long, env = "TERRACE_GC_INTERVAL", value_name = "SECONDS", default_value = "600", value_parser = gc_interval)]
     gc_interval: u64,
+
+    /// A rule of the configuration file waits for the second request
+    #[arg(skip)]
+    counts_requests: bool,
 }
 
 impl Cli for Args {
@@ -120,7 +124,8 @@ struct UnusableData {
 const L0_MARGIN: u64 = 256 << 10;
 
 fn main() -> ExitCode {
-    run::main(|args: Args| {
+    run::main(|mut args: Args, file| {
+        args.counts_requests = file.counts_requests();
         if !args.no_l0 && args.l0_gate > args.l0_bytes / 4 {
             let message =
                 "--l0-gate is more than a quarter of --l0-bytes: L0 would hold next to nothing";
@@ -188,7 +193,10 @@ fn compose<L0: Tier>(
     let gate = usize::try_from(args.l0_gate)?;
     limits.in_progress_bytes = limits.in_progress_bytes.max(gate);
     limits.memory_bytes = limits.memory_bytes.max(4 * limits.in_progress_bytes);
-    let policy = Policy::builder().l0_max(args.l0_gate).build()?;
+    let policy = Policy::builder()
+        .l0_max(args.l0_gate)
+        .count_requests(args.counts_requests)
+        .build()?;
     let tiers = tiers.policy(policy).limits(limits).runtime(runtime);
     Ok(tiers.build()?.stack().clone())
 }

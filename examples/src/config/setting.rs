@@ -27,7 +27,7 @@ impl Visitor<'_> for AsWritten {
     type Value = Plain;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, a whole number, true or false")
+        f.write_str("a text, a number, true or false")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Plain, E> {
@@ -35,6 +35,10 @@ impl Visitor<'_> for AsWritten {
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Plain, E> {
+        Ok(Plain(number.to_string()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Plain, E> {
         Ok(Plain(number.to_string()))
     }
 

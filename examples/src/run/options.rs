@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::de::DeserializeOwned;
 use terrace::proxy::{ConfigError, ProxyConfig, PurgeConfig};
 
@@ -37,10 +37,21 @@ impl From<BoxError> for Ended {
 /// Reads the command line and the file it names.
 pub(super) fn read<A: Cli>() -> Result<(A, Loaded<A::Tiers>), Ended> {
     // Which file it is has to be known before the rest can be understood.
-    let named = A::command().ignore_errors(true).try_get_matches()?;
+    let named = without_answers(A::command()).try_get_matches()?;
     let (command, loaded) = with_file::<A>(&named)?;
     let args = A::from_arg_matches_mut(&mut command.try_get_matches()?)?;
     Ok((args, loaded))
+}
+
+/// `command`, without complaints, and without help, which is to show what the file says.
+fn without_answers(command: Command) -> Command {
+    let flag = |name| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    command
+        .ignore_errors(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .arg(flag("help").short('h'))
+        .arg(flag("version").short('V'))
 }
 
 fn with_file<A: Cli>(named: &ArgMatches) -> Result<(Command, Loaded<A::Tiers>), BoxError> {

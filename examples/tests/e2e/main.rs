@@ -19,5 +19,6 @@ mod operators_are_told;
 mod ranges_are_exact;
 mod requests_are_explained;
 mod requests_are_logged;
+mod rules_of_a_file;
 mod soak;
 mod the_status_page;
