@@ -9,16 +9,19 @@ use bytesize::ByteSize;
 use clap::Args;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use terrace::proxy::Upstream;
 use terrace::proxy::settings::Network;
 
 use crate::config::Section;
 
-pub use connections::ConnectionArgs;
-pub use log::LogArgs;
-
 mod connections;
+mod listen;
 mod log;
+mod upstream;
+
+pub use connections::ConnectionArgs;
+pub use listen::ListenArgs;
+pub use log::LogArgs;
+pub use upstream::{Host, Select, UpstreamArgs};
 
 /// A command line, with a section of the configuration file that is its own.
 pub trait Cli: clap::Parser {
@@ -40,9 +43,9 @@ pub struct ProxyArgs {
     #[arg(long)]
     pub check_config: bool,
 
-    /// Where responses come from. Without it, a demonstration origin runs inside this process
-    #[arg(long, env = "TERRACE_UPSTREAM", value_name = "HOST:PORT")]
-    pub upstream: Option<Upstream>,
+    /// Where to fetch from.
+    #[command(flatten)]
+    pub origin: UpstreamArgs,
 
     /// Where clients connect. Port 0 takes a free one
     #[arg(
@@ -52,6 +55,10 @@ pub struct ProxyArgs {
         default_value = "127.0.0.1:8080"
     )]
     pub listen: String,
+
+    /// TLS and HTTP/2 with clients.
+    #[command(flatten)]
+    pub tls: ListenArgs,
 
     /// Where operators find the status page, /metrics and /healthz. Port 0 takes a free one
     #[arg(

@@ -14,7 +14,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use terrace::pingora::TerraceStorage;
 use terrace::proxy::{
-    Admin, CachingProxy, ConnectionLimits, Connections, ProxyConfig, StackService,
+    Admin, CachingProxy, CertificateWatch, ConnectionLimits, Connections, ProxyConfig, StackService,
 };
 use terrace::{Runtime, Stack, TokioRuntime};
 
@@ -88,6 +88,7 @@ where
         // Any origin will do where none is named.
         let origin = Origin::Demonstration(SocketAddr::from(([127, 0, 0, 1], 9)));
         options::proxy_config::<A>(&proxy, loaded, &origin)?;
+        proxy.tls.certificate().map_err(options::told)?;
         wire(args, &loaded.file)?;
         let _ = writeln!(std::io::stdout(), "the configuration is valid");
         return Ok(());
@@ -109,6 +110,7 @@ where
     F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
     O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
 {
+    let certificate = args.tls.certificate().map_err(options::told)?;
     let metrics = telemetry::record_metrics()?;
     let Wiring { place, open } = wiring;
 
@@ -144,8 +146,17 @@ where
         None => stack,
     };
     let stack = server.add_service(background_service("tiers", stack));
-    let proxy = http_proxy(&server.configuration, proxy);
+    server.add_service(background_service("upstreams", proxy.upstreams()));
+    let mut proxy = http_proxy(&server.configuration, proxy);
+    args.tls.http2().apply(&mut proxy)?;
     let mut listening = Connections::new(proxy, limits).into_service("proxy");
+    if let (Some(address), Some(certificate)) = (addresses.tls, certificate) {
+        let settings = certificate.settings(!args.tls.no_http2)?;
+        listening.add_tls_with_settings(&address.to_string(), None, settings);
+        let watch = CertificateWatch::new(vec![certificate]).every(args.tls.tls_reload);
+        server.add_service(background_service("certificates", watch));
+    }
+    // The last one: where it is looked at, the others are there as well.
     listening.add_tcp(&addresses.listen.to_string());
     server.add_service(listening).add_dependency(&stack);
     let admin = Admin::new(&STORAGE, move || metrics.render()).insight(insight);

@@ -11,7 +11,7 @@ use terrace_core::{Clock, SystemClock};
 use crate::access_log::AccessLog;
 use crate::error::ConfigError;
 use crate::rules::Rules;
-use crate::upstream::Upstream;
+use crate::upstream::{DEFAULT_GROUP, Upstream, UpstreamGroup};
 
 /// How a [`CachingProxy`](crate::CachingProxy) behaves. Checked by [`CachingProxy::new`](crate::CachingProxy::new).
 ///
@@ -24,8 +24,10 @@ use crate::upstream::Upstream;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProxyConfig {
-    /// Where responses come from.
-    pub upstream: Upstream,
+    /// Where responses come from, unless a rule names another group.
+    pub upstream: UpstreamGroup,
+    /// The groups that rules can name. Default: none.
+    pub upstreams: BTreeMap<String, UpstreamGroup>,
     /// What the cache is called in `Cache-Status` and `Via`. Default: `terrace`.
     pub name: String,
     /// For how long responses are good.
@@ -147,10 +149,16 @@ pub struct PurgeConfig {
 }
 
 impl ProxyConfig {
-    /// The defaults, for `upstream`.
+    /// The defaults, for one `upstream`.
     pub fn new(upstream: Upstream) -> Self {
+        Self::with_group(upstream.into())
+    }
+
+    /// The defaults, for several upstreams.
+    pub fn with_group(upstream: UpstreamGroup) -> Self {
         Self {
             upstream,
+            upstreams: BTreeMap::new(),
             name: "terrace".to_owned(),
             freshness: Freshness::default(),
             set_cookie: SetCookie::default(),
@@ -189,6 +197,12 @@ impl ProxyConfig {
         not_zero("remembered_uncacheable", self.remembered_uncacheable > 0)?;
         self.freshness.validate()?;
         self.upstream.validate()?;
+        for (name, group) in &self.upstreams {
+            if !is_name(name) || name == DEFAULT_GROUP {
+                return Err(ConfigError::GroupName(name.clone()));
+            }
+            group.validate()?;
+        }
         let rules = self.rules.validate();
         rules.map_err(|(number, source)| ConfigError::Rule { number, source })?;
         self.purge.validate()
@@ -276,7 +290,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_by_name() {
         type Break = fn(&mut ProxyConfig);
-        let broken: [(&str, Break); 10] = [
+        let broken: [(&str, Break); 11] = [
             ("304", |c| {
                 c.freshness.by_status = [(304, Duration::from_secs(1))].into();
             }),
@@ -286,7 +300,13 @@ mod tests {
             ("max_ranges", |c| c.max_ranges = 0),
             ("max_vary", |c| c.max_vary = 0),
             ("max_variants", |c| c.max_variants = 0),
-            ("read_timeout", |c| c.upstream.read_timeout = Duration::ZERO),
+            ("read_timeout", |c| {
+                c.upstream.servers[0].read_timeout = Duration::ZERO;
+            }),
+            ("default", |c| {
+                let group = c.upstream.clone();
+                c.upstreams.insert("default".into(), group);
+            }),
             ("token", |c| c.purge.token = Some("a b".into())),
             ("a;b", |c| c.name = "a;b".into()),
         ];

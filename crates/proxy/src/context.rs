@@ -1,4 +1,6 @@
-use std::time::SystemTime;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use pingora::cache::CacheKey;
@@ -14,6 +16,7 @@ use crate::in_flight::Flight;
 use crate::key::Scheme;
 use crate::rules::RuleId;
 use crate::status::{Forward, Report, Served};
+use crate::upstream::{Engaged, Pool};
 
 /// What one request remembers from callback to callback.
 pub struct RequestContext {
@@ -46,8 +49,16 @@ pub struct RequestContext {
     pub(crate) attempts: usize,
     /// Connections that were tried and failed.
     pub(crate) failed_connects: usize,
-    /// Addresses there are to try.
-    pub(crate) addresses: usize,
+    /// Connections that were open, and closed by the server when they were to be used.
+    pub(crate) stale: usize,
+    /// Servers that failed this request.
+    pub(crate) tried: Vec<SocketAddr>,
+    /// The group a rule has named, if one has.
+    pub(crate) upstream: Option<Arc<Pool>>,
+    /// The server that was chosen last.
+    pub(crate) member: Option<Engaged>,
+    /// When the response must have ended, and the timeout that says so.
+    pub(crate) deadline: Option<(Instant, Duration)>,
     /// How the response came about, once its header was sent.
     pub(crate) report: Option<Report>,
     /// A purge was answered; it is counted already.
@@ -79,7 +90,11 @@ impl RequestContext {
             upstream_status: None,
             attempts: 0,
             failed_connects: 0,
-            addresses: 1,
+            stale: 0,
+            tried: Vec::new(),
+            upstream: None,
+            member: None,
+            deadline: None,
             report: None,
             is_purge: false,
             background: None,

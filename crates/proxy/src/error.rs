@@ -4,9 +4,10 @@ use crate::rules::RuleError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The upstream is not `HOST:PORT`.
+    /// The upstream is not `HOST:PORT`, `http://HOST[:PORT]` or `https://HOST[:PORT]`.
     #[error(
-        "the upstream {0:?} is not HOST:PORT: write for example 127.0.0.1:9000, origin.example:80 or [::1]:9000"
+        "the upstream {0:?} is not HOST:PORT, with http:// or https:// before it or not, and nothing after it: \
+         write for example 127.0.0.1:9000, https://origin.example or [::1]:9000"
     )]
     Upstream(String),
     /// The cache's name cannot be written into a header.
@@ -53,6 +54,25 @@ pub enum ConfigError {
         /// What the system said.
         why: String,
     },
+    /// Something is more than it may be.
+    #[error("`{0}` is too much: at most {1}")]
+    TooMuch(&'static str, &'static str),
+    /// A host that requests are to name cannot be named.
+    #[error("{0:?} is no host for requests: write HOST or HOST:PORT, for example origin.example")]
+    UpstreamHost(String),
+    /// The path of a health check cannot be asked for.
+    #[error("{0:?} is no path for a health check: write for example /healthz")]
+    HealthPath(String),
+    /// The name of an upstream group cannot be a label of metrics, or is taken.
+    #[error(
+        "{0:?} is no name for an upstream group: use letters, digits, '-', '_' or '.', and not \"default\""
+    )]
+    GroupName(String),
+    /// The certificates of authorities that the system trusts cannot be read.
+    #[error(
+        "the certificates the system trusts cannot be read ({0}): check SSL_CERT_FILE and SSL_CERT_DIR, or unset them"
+    )]
+    SystemCertificates(String),
 }
 
 fn at(number: usize) -> String {

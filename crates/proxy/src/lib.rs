@@ -4,6 +4,8 @@
 //! | you want to | read |
 //! |---|---|
 //! | proxy and cache one upstream | [`CachingProxy`], [`ProxyConfig`], [`Upstream`] |
+//! | share the load among several, and do without those that fail | [`UpstreamGroup`], [`UpstreamService`] |
+//! | use TLS, and HTTP/2 | [`ServerCertificate`], [`CertificateWatch`], [`Http2`], [`UpstreamTls`], [`Protocol`] |
 //! | give it its tiers, on a runtime of their own | [`StackService`] |
 //! | face clients that mean no good | [`Connections`], [`ConnectionLimits`] |
 //! | let operators purge | [`PurgeConfig`] |
@@ -26,11 +28,13 @@
 //!     let proxy = CachingProxy::new(&STORAGE, config)?;
 //!
 //!     let stack = StackService::new(&STORAGE, open_tiers).wait_for(proxy.in_flight());
+//!     let upstreams = proxy.upstreams();
 //!     let proxy = pingora::proxy::http_proxy(&server.configuration, proxy);
 //!     let mut service = Connections::new(proxy, ConnectionLimits::default()).into_service("proxy");
 //!     service.add_tcp("127.0.0.1:8080");
 //!
 //!     let stack = server.add_service(background_service("tiers", stack));
+//!     server.add_service(background_service("upstreams", upstreams));
 //!     server.add_service(service).add_dependency(&stack);
 //!     server.bootstrap();
 //!     server.run_forever()
@@ -69,6 +73,7 @@ mod insight;
 mod interim;
 mod invalidation;
 mod key;
+mod listen;
 mod method;
 mod metrics;
 mod proxy;
@@ -84,6 +89,7 @@ pub mod settings;
 mod span;
 mod stats;
 mod status;
+mod tls;
 mod upstream;
 mod variants;
 mod vary;
@@ -100,12 +106,17 @@ pub use glob::Glob;
 pub use in_flight::InFlight;
 pub use insight::Insight;
 pub use key::{KeyRules, PathRules, QueryRules, Scheme, Tenant, cache_key};
+pub use listen::Http2;
 pub use proxy::CachingProxy;
 pub use rules::{
     Caching, HostPattern, MAX_RULES, Rule, RuleError, Rules, Statuses, StoreRules, Ttl,
 };
 pub use service::StackService;
-pub use upstream::Upstream;
+pub use tls::{CertificateWatch, ClientIdentity, ServerCertificate, TlsError, TrustAnchors};
+pub use upstream::{
+    HealthCheck, HostPolicy, Protocol, Selection, Upstream, UpstreamGroup, UpstreamService,
+    UpstreamTls, Verify,
+};
 
 // They stand in the configuration.
 pub use http::HeaderName;

@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     from_cache: Histogram,
     from_origin: Histogram,
     background: Counter,
+    upstream_retries: Counter,
 }
 
 impl Metrics {
@@ -63,6 +64,7 @@ impl Metrics {
             from_cache: seconds("cache"),
             from_origin: seconds("origin"),
             background: counter!("terrace_proxy_background_revalidations_total"),
+            upstream_retries: counter!("terrace_proxy_upstream_retries_total"),
         }
     }
 
@@ -111,6 +113,11 @@ impl Metrics {
     /// A stored response was revalidated behind a client's back.
     pub(crate) fn revalidated_in_background(&self) {
         self.background.increment(1);
+    }
+
+    /// A request is sent to an upstream once more, because the one before failed.
+    pub(crate) fn upstream_retried(&self) {
+        self.upstream_retries.increment(1);
     }
 
     /// A `PURGE` was answered. `outcome` is one of a fixed few.

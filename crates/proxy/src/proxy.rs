@@ -11,6 +11,7 @@ use pingora::cache::predictor::Predictor;
 use pingora::cache::{CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable};
 use pingora::connectors::http::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -28,7 +29,7 @@ use crate::metrics::{self, Metrics};
 use crate::respond::Text;
 use crate::rules::RuleSet;
 use crate::stats::Stats;
-use crate::upstream::Resolver;
+use crate::upstream::{Groups, UpstreamService};
 use crate::variants::Variants;
 use crate::{framing, headers};
 use crate::{range, vary};
@@ -39,23 +40,23 @@ use stored::give_withheld;
 mod answer;
 mod ending;
 mod forward;
+mod old_clients;
+mod origin;
 mod outcome;
 mod receive;
 mod stored;
 
 const SHARDS: usize = 16;
-/// The most addresses of the upstream one request tries to connect to.
-const MAX_CONNECTS: usize = 3;
 
-/// A caching reverse proxy for one upstream. Host it by `pingora::prelude::http_proxy_service`.
+/// A caching reverse proxy for one group of upstreams or several. Host it by `pingora::prelude::http_proxy_service`.
 pub struct CachingProxy {
     storage: &'static TerraceStorage,
     pub(crate) config: Arc<ProxyConfig>,
     rules: Arc<RuleSet>,
     insight: Insight,
     lock: &'static CacheKeyLockImpl,
-    pub(crate) resolver: Arc<Resolver>,
-    /// For rescues only; requests use Pingora's own.
+    pub(crate) groups: Arc<Groups>,
+    /// For rescues and health checks only; requests use Pingora's own.
     pub(crate) connector: Arc<Connector>,
     /// URLs whose responses are not stored: requests for them do not wait for each other.
     uncacheable: Predictor<SHARDS>,
@@ -73,7 +74,8 @@ impl CachingProxy {
     /// hundred bytes.
     pub fn new(storage: &'static TerraceStorage, config: ProxyConfig) -> Result<Self, ConfigError> {
         config.validate()?;
-        let resolver = Resolver::new(config.upstream.clone(), Arc::clone(&config.clock));
+        let connector = origin::connector()?;
+        let groups = Groups::new(&config, &connector);
         let config = Arc::new(config);
         let in_flight = InFlight::new(metrics::in_flight());
         let rules = Arc::new(RuleSet::new(&config));
@@ -83,8 +85,8 @@ impl CachingProxy {
         Ok(Self {
             storage,
             lock: Box::leak(Box::new(CollapseLock::new(storage, config.lock_age))),
-            resolver: Arc::new(resolver),
-            connector: Arc::new(Connector::new(None)),
+            groups: Arc::new(groups),
+            connector,
             uncacheable: Predictor::new(per_shard, Some(cacheability::is_of_one_request)),
             metrics: Metrics::new(),
             background: InFlight::new(::metrics::Gauge::noop()),
@@ -118,6 +120,11 @@ impl CachingProxy {
         self.insight.clone()
     }
 
+    /// Watches over the upstreams; add it to the server by `pingora::prelude::background_service`.
+    pub fn upstreams(&self) -> UpstreamService {
+        UpstreamService::new(Arc::clone(&self.groups))
+    }
+
     fn now(&self) -> SystemTime {
         self.config.clock.now().into()
     }
@@ -129,6 +136,11 @@ impl ProxyHttp for CachingProxy {
 
     fn new_ctx(&self) -> Self::CTX {
         RequestContext::new(self.in_flight.enter())
+    }
+
+    fn init_downstream_modules(&self, modules: &mut HttpModules) {
+        // In the place of Pingora's compression, which it would add and not use.
+        modules.add_module(Box::new(old_clients::OldClients));
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
@@ -158,7 +170,8 @@ impl ProxyHttp for CachingProxy {
         is_fresh: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<ForcedFreshness>> {
-        self.offer_rescue(session.req_header(), meta.response_header(), handler);
+        let asked = session.req_header();
+        self.offer_rescue(self.pool(ctx), asked, meta.response_header(), handler);
         Ok(self.judge_found(session, meta, is_fresh, ctx))
     }
 
@@ -179,12 +192,12 @@ impl ProxyHttp for CachingProxy {
         Ok(false)
     }
 
-    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        let peer = self.resolver.peer(ctx.failed_connects).await;
-        let (peer, addresses) = peer.inspect_err(|_| metrics::upstream_failed("Resolve"))?;
-        ctx.attempts += 1;
-        ctx.addresses = addresses;
-        Ok(Box::new(peer))
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Self::CTX,
+    ) -> Result<Box<HttpPeer>> {
+        self.choose_peer(session, ctx).await.map(Box::new)
     }
 
     fn fail_to_connect(
@@ -194,10 +207,20 @@ impl ProxyHttp for CachingProxy {
         ctx: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        metrics::upstream_failed(error.etype().as_str());
-        ctx.failed_connects += 1;
-        // Nothing was sent yet, so any request can be tried elsewhere.
-        error.set_retry(ctx.failed_connects < ctx.addresses.min(MAX_CONNECTS));
+        self.retry_unconnected(ctx, &mut error);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Self::CTX,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("Peer: {peer}"));
+        self.retry_unanswered(session, ctx, &mut error, client_reused);
         error
     }
 
@@ -208,6 +231,7 @@ impl ProxyHttp for CachingProxy {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         self.note_asked(request, ctx);
+        self.name_host(request, ctx)?;
         // Pingora has taken out what concerned the client's connection.
         let received_as = session.req_header().version;
         headers::append_request_via(request, received_as, &self.config.name)
@@ -219,10 +243,22 @@ impl ProxyHttp for CachingProxy {
         response: &mut ResponseHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        Self::answered(ctx);
         framing::check(response)?;
         self.note_received(response, ctx);
         headers::strip_response(response);
         self.follow_up(session, response, ctx).await
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<Option<Duration>> {
+        Self::check_total_time(ctx)?;
+        Ok(None)
     }
 
     fn response_cache_filter(
@@ -296,7 +332,8 @@ impl ProxyHttp for CachingProxy {
         ctx.report = Some(report);
         // A client of HTTP/1.0 does not know chunks; the end of the connection ends its body.
         let is_old = session.req_header().version <= Version::HTTP_10;
-        if is_old && response.remove_header(&header::TRANSFER_ENCODING).is_some() {
+        if is_old && !response.headers.contains_key(header::CONTENT_LENGTH) {
+            response.remove_header(&header::TRANSFER_ENCODING);
             session.set_keepalive(None);
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! What a request is, before the cache is asked.
 
-use http::{HeaderName, Method, Version, header};
+use http::{HeaderName, HeaderValue, Method, Version, header};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::authority::{RawTargetAuthority, raw_target_authority};
 
 use crate::headers;
 use crate::key::{Scheme, authority};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, UpstreamGroup};
 
 /// How often a request may come through a cache of our name, before it is taken for a loop.
 const MAX_PASSES: usize = 8;
@@ -21,19 +21,22 @@ pub(crate) enum Refusal {
 }
 
 /// Makes the target of a request origin form, and refuses what could be read in two ways. Returns the scheme of an
-/// absolute target. A request of HTTP/1.0 that names no host is for `upstream`.
+/// absolute target. A request of HTTP/1.0 that names no host is for the first of `upstream`.
 ///
 /// Pingora has refused by now: more than one `Host`, one that contradicts the target, credentials in either, framing
 /// that contradicts itself.
 pub(crate) fn normalise(
     req: &mut RequestHeader,
     name: &str,
-    upstream: &Upstream,
+    upstream: &UpstreamGroup,
 ) -> Result<Option<Scheme>, Refusal> {
     let scheme = to_origin_form(req)?;
+    name_host(req)?;
+    join_cookies(req)?;
     if req.version <= Version::HTTP_10 && !has_host(req) {
         // It goes on as HTTP/1.1, which needs one.
-        req.insert_header(header::HOST, upstream.to_string())
+        let first = upstream.servers.first().map(Upstream::authority);
+        req.insert_header(header::HOST, first.unwrap_or_default())
             .map_err(|_| {
                 Refusal::Ambiguous("an HTTP/1.0 request without a Host cannot be sent on")
             })?;
@@ -84,6 +87,31 @@ fn to_origin_form(req: &mut RequestHeader) -> Result<Option<Scheme>, Refusal> {
     Ok(Some(scheme))
 }
 
+/// HTTP/2 has the host in its target only. A revalidation in the background, which Pingora makes of the request as one of
+/// HTTP/1.1, would lose it.
+fn name_host(req: &mut RequestHeader) -> Result<(), Refusal> {
+    let authority = req.uri.authority().map(|it| it.as_str().to_owned());
+    match authority {
+        Some(host) if !has_host(req) => req
+            .insert_header(header::HOST, host)
+            .map_err(|_| Refusal::Ambiguous("the authority cannot be understood")),
+        _ => Ok(()),
+    }
+}
+
+/// HTTP/2 may send the cookies in crumbs, which servers of HTTP/1.1 do not know (RFC 9113, section 8.2.3). Keys and
+/// variants must not depend on how they came, either.
+fn join_cookies(req: &mut RequestHeader) -> Result<(), Refusal> {
+    let crumbs = req.headers.get_all(header::COOKIE).iter();
+    let crumbs: Vec<_> = crumbs.map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return Ok(());
+    }
+    let joined = crumbs.join(&b"; "[..]);
+    req.insert_header(header::COOKIE, joined)
+        .map_err(|_| Refusal::Ambiguous("the cookies cannot be understood"))
+}
+
 /// Whether a request may be answered by less than the whole body: it is a `HEAD`, or wants a range, or has a condition.
 pub(crate) fn wants_less(req: &RequestHeader) -> bool {
     const CONDITIONS: [HeaderName; 5] = [
@@ -110,7 +138,7 @@ mod tests {
     }
 
     fn normalised(req: &mut RequestHeader) -> Result<Option<Scheme>, Refusal> {
-        normalise(req, "terrace", &Upstream::new("origin", 9000))
+        normalise(req, "terrace", &Upstream::new("origin", 9000).into())
     }
 
     #[test]
@@ -153,11 +181,20 @@ mod tests {
     }
 
     #[test]
+    fn crumbs_of_cookies_are_put_together() {
+        let crumbs = [("host", "a"), ("cookie", "a=1"), ("cookie", "b=2")];
+        let mut req = request("/", &crumbs);
+        normalised(&mut req).unwrap();
+        let cookies: Vec<_> = req.headers.get_all("cookie").iter().collect();
+        assert_eq!(cookies, ["a=1; b=2"]);
+    }
+
+    #[test]
     fn a_loop_is_refused() {
         let via = ["1.1 terrace"; MAX_PASSES].join(", ");
         let mut req = request("/", &[("host", "a"), ("via", &via)]);
         assert_eq!(normalised(&mut req), Err(Refusal::Loop));
-        let others = normalise(&mut req, "other", &Upstream::new("origin", 9000));
+        let others = normalise(&mut req, "other", &Upstream::new("origin", 9000).into());
         assert_eq!(others, Ok(None));
     }
 }

@@ -16,14 +16,14 @@ use terrace_tiers::Rescue;
 use crate::CachingProxy;
 use crate::headers;
 use crate::metrics;
-use crate::upstream::Resolver;
+use crate::upstream::{self, Pool};
 
 /// The origin as another source for the rest of a hit's body, when every tier has failed in the middle of it.
 ///
 /// What it answers need not be what is stored: the reader verifies it against the stored checksums. The conditions here
 /// only make it likely.
 pub(crate) struct OriginRescue {
-    resolver: Arc<Resolver>,
+    pool: Arc<Pool>,
     connector: Arc<Connector>,
     /// What the client asked, without what concerned its connection, its conditions and its ranges.
     request: RequestHeader,
@@ -36,14 +36,15 @@ impl CachingProxy {
     /// does not pay for it.
     pub(crate) fn offer_rescue(
         &self,
+        pool: &Arc<Pool>,
         asked: &RequestHeader,
         stored: &ResponseHeader,
         handler: &mut HitHandler,
     ) {
         let reader = HitReader::of(handler).filter(|reader| reader.can_fail());
         if let (Some(reader), &Method::GET) = (reader, &asked.method) {
-            let (resolver, connector) = (&self.resolver, &self.connector);
-            let rescue = OriginRescue::new(resolver, connector, asked, stored, &self.config.name);
+            let (connector, name) = (&self.connector, &self.config.name);
+            let rescue = OriginRescue::new(pool, connector, asked, stored, name);
             reader.set_rescue(Arc::new(rescue));
         }
     }
@@ -51,7 +52,7 @@ impl CachingProxy {
 
 impl OriginRescue {
     pub(crate) fn new(
-        resolver: &Arc<Resolver>,
+        pool: &Arc<Pool>,
         connector: &Arc<Connector>,
         asked: &RequestHeader,
         stored: &ResponseHeader,
@@ -61,11 +62,16 @@ impl OriginRescue {
         let received_as = request.version;
         headers::strip_request(&mut request);
         request.set_version(Version::HTTP_11);
+        // A request of HTTP/2 has its host in the target.
+        let authority = asked.uri.authority().map(|it| it.as_str().to_owned());
+        if let (Some(host), false) = (authority, request.headers.contains_key(header::HOST)) {
+            let _ = request.insert_header(header::HOST, host);
+        }
         // Without them the origin only gets a message less; they cannot fail for values we made.
         let _ = headers::append_request_via(&mut request, received_as, name);
         let etag = stored.headers.get(header::ETAG);
         Self {
-            resolver: Arc::clone(resolver),
+            pool: Arc::clone(pool),
             connector: Arc::clone(connector),
             request,
             etag: etag
@@ -83,17 +89,8 @@ impl OriginRescue {
             )
             .with_source(error)
         };
-        let (peer, _) = self.resolver.peer(0).await.map_err(unreachable)?;
         let request = self.request(range).map_err(unreachable)?;
-        let session = self.connector.get_http_session(&peer).await;
-        let (mut session, _) = session.map_err(unreachable)?;
-        session.set_read_timeout(peer.options.read_timeout);
-        session.set_write_timeout(peer.options.write_timeout);
-        let asked = session.write_request_header(Box::new(request)).await;
-        asked.map_err(unreachable)?;
-        session.finish_request_body().await.map_err(unreachable)?;
-        let read = read_final_header(&mut session).await;
-        read.map_err(unreachable)?;
+        let session = self.session(&request).await.map_err(unreachable)?;
         let answered = session.response_header();
         let skip = answered.and_then(|answer| bytes_to_skip(answer, range, len));
         let skip = skip.ok_or_else(|| {
@@ -108,6 +105,32 @@ impl OriginRescue {
             skip,
             left: range.end - range.start,
         })
+    }
+
+    /// The answer of the first server that gives one.
+    async fn session(&self, request: &RequestHeader) -> pingora::Result<HttpSession> {
+        let settings = self.pool.settings();
+        let mut tried = Vec::new();
+        loop {
+            let member = self.pool.pick(request.raw_path(), &tried).await?;
+            let mut request = request.clone();
+            if let Some(host) = member.host(&settings.host) {
+                request.insert_header(header::HOST, host)?;
+            }
+            match upstream::ask(&self.connector, &member.peer(), request).await {
+                Ok(session) => {
+                    member.succeeded();
+                    return Ok(session);
+                }
+                Err(error) => {
+                    member.failed(&error);
+                    tried.push(member.address());
+                    if tried.len() >= settings.tries || !self.pool.has_other_than(&tried) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
     }
 
     fn request(&self, range: &Range<u64>) -> pingora::Result<RequestHeader> {
@@ -152,24 +175,6 @@ impl fmt::Debug for OriginRescue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OriginRescue").finish_non_exhaustive()
     }
-}
-
-/// The most interim responses that are skipped.
-const MAX_INTERIM: usize = 8;
-
-async fn read_final_header(session: &mut HttpSession) -> pingora::Result<()> {
-    for _ in 0..MAX_INTERIM {
-        session.read_response_header().await?;
-        let header = session.response_header();
-        if header.is_some_and(|header| !header.status.is_informational()) {
-            return Ok(());
-        }
-    }
-    let message = "the origin sends interim responses without end";
-    Err(pingora::Error::explain(
-        pingora::ErrorType::H1Error,
-        message,
-    ))
 }
 
 /// How many bytes of the answer come before the first one wanted; `None` if it is not an answer to the question.

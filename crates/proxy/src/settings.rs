@@ -12,6 +12,10 @@ use crate::config::{ClientDirectives, ProxyConfig, PurgeConfig, SetCookie};
 use crate::error::ConfigError;
 use crate::human;
 
+mod upstream;
+
+pub use upstream::{GroupError, GroupSettings, HealthSettings, ServerSettings};
+
 /// The options of the cache, as a section of a configuration file (`[cache]`). What it leaves out stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,32 +1,53 @@
-use std::fmt;
-use std::net::SocketAddr;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
+//! Where responses come from: groups of servers, how one of them is chosen, and who may not be chosen for now.
 
-use parking_lot::Mutex;
-use pingora::upstreams::peer::HttpPeer;
-use terrace_core::{Clock, Timestamp};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use crate::config::not_zero;
 use crate::error::ConfigError;
+use crate::tls::{ClientIdentity, TrustAnchors};
 
-/// Where responses come from: one `HOST:PORT`, plain HTTP/1.1.
+mod balance;
+mod discovery;
+mod exchange;
+mod gauge;
+mod group;
+mod member;
+mod pool;
+mod probe;
+mod service;
+
+pub use group::{HealthCheck, HostPolicy, Selection, UpstreamGroup};
+pub use service::UpstreamService;
+
+pub(crate) use exchange::ask;
+pub(crate) use member::Engaged;
+pub(crate) use pool::{DEFAULT_GROUP, Groups, Pool};
+
+/// A server that responses come from: `HOST:PORT`, `http://HOST[:PORT]` or `https://HOST[:PORT]`.
 ///
 /// ```
 /// # use terrace_proxy::Upstream;
-/// let mut upstream: Upstream = "origin.example:80".parse()?;
+/// let mut upstream: Upstream = "https://origin.example".parse()?;
 /// upstream.read_timeout = std::time::Duration::from_secs(10);
+/// assert_eq!(upstream.port, 443);
 /// # Ok::<(), terrace_proxy::ConfigError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Upstream {
-    /// A name or an address.
+    /// A name or an address. Each address of a name is a server of its own, with the same weight and settings.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// How long to wait for a connection. Default: 3 s.
+    /// How much of the load it takes, beside the others of its group: 1 to 100. Default: 1.
+    pub weight: usize,
+    /// TLS towards it. Default: none, or the defaults if it was written `https://`.
+    pub tls: Option<UpstreamTls>,
+    /// What is spoken with it. Default: [`Protocol::Http1`].
+    pub protocol: Protocol,
+    /// How long to wait for a connection, the TLS handshake included. Default: 3 s.
     pub connect_timeout: Duration,
     /// How long to wait for the next piece of a response. Default: 30 s.
     pub read_timeout: Duration,
@@ -34,40 +55,110 @@ pub struct Upstream {
     pub write_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s.
     pub idle_timeout: Duration,
+    /// How long a response may take in all, from the header on; one that takes longer is given up when its next piece
+    /// comes, and not stored. Default: `None`, as long as pieces come.
+    pub total_timeout: Option<Duration>,
     /// How long to wait for the name to be resolved. Default: 2 s.
     pub resolve_timeout: Duration,
     /// How long the addresses of the name are used before it is resolved again. If that fails, the old ones are
-    /// used on. Default: 30 s.
+    /// used on. In a group, the shortest of its servers counts. Default: 30 s.
     pub resolve_every: Duration,
 }
 
+/// TLS towards an upstream. TLS 1.2 and 1.3, by rustls.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct UpstreamTls {
+    /// The name the certificate must be for, and which is sent as SNI. Default: the upstream's host. For an address, the
+    /// certificate must name the address, and no SNI is sent.
+    pub name: Option<String>,
+    /// Who signs good certificates. Default: the authorities the system trusts, which `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` can replace.
+    pub anchors: Option<TrustAnchors>,
+    /// Who we are. Default: nobody.
+    pub identity: Option<ClientIdentity>,
+    /// What of its certificate is checked. Default: everything.
+    pub verify: Verify,
+}
+
+/// What of an upstream's certificate is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "config", derive(serde::Deserialize))]
+#[cfg_attr(feature = "config", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Verify {
+    /// Who signed it, when it ends, and whom it is for.
+    #[default]
+    Full,
+    /// Who signed it and when it ends, but not whom it is for.
+    NotTheName,
+    /// Nothing: **whoever sits in between can answer in the upstream's place, and be cached.** For tests.
+    Nothing,
+}
+
+/// What is spoken with an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 with many requests on one connection. Without TLS, the server must know it beforehand (RFC 9113,
+    /// section 3.3); over TLS, one that does not choose it by ALPN is spoken to in HTTP/1.1.
+    Http2,
+}
+
+/// The most a timeout may be: what takes longer is not a timeout.
+const MAX_TIMEOUT: Duration = Duration::from_hours(24);
+const MAX_WEIGHT: usize = 100;
+
 impl Upstream {
-    /// An upstream with the default timeouts.
+    /// An upstream with the default settings, without TLS.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
             host: host.into(),
             port,
+            weight: 1,
+            tls: None,
+            protocol: Protocol::Http1,
             connect_timeout: Duration::from_secs(3),
             read_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(1),
+            total_timeout: None,
             resolve_timeout: Duration::from_secs(2),
             resolve_every: Duration::from_secs(30),
         }
     }
 
+    /// `HOST`, or `HOST:PORT` if it is not the scheme's own port: what a request to it names as its `Host`.
+    pub(crate) fn authority(&self) -> String {
+        let own = if self.tls.is_some() { 443 } else { 80 };
+        let host = bracketed(&self.host);
+        if self.port == own {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let timeouts = [
-            ("connect_timeout", self.connect_timeout),
-            ("read_timeout", self.read_timeout),
-            ("write_timeout", self.write_timeout),
-            ("resolve_timeout", self.resolve_timeout),
-            ("resolve_every", self.resolve_every),
+            ("connect_timeout", Some(self.connect_timeout)),
+            ("read_timeout", Some(self.read_timeout)),
+            ("write_timeout", Some(self.write_timeout)),
+            ("resolve_timeout", Some(self.resolve_timeout)),
+            ("resolve_every", Some(self.resolve_every)),
+            ("total_timeout", self.total_timeout),
         ];
         for (what, timeout) in timeouts {
+            let Some(timeout) = timeout else { continue };
             not_zero(what, timeout >= Duration::from_millis(1))?;
+            group::at_most(what, timeout <= MAX_TIMEOUT, "24 hours")?;
         }
-        not_zero("port", self.port > 0)
+        not_zero("port", self.port > 0)?;
+        not_zero("weight", self.weight > 0)?;
+        group::at_most("weight", self.weight <= MAX_WEIGHT, "100")
     }
 }
 
@@ -76,8 +167,21 @@ impl FromStr for Upstream {
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let refused = || ConfigError::Upstream(text.to_owned());
-        let (host, port) = text.rsplit_once(':').ok_or_else(refused)?;
-        let port = port.parse().map_err(|_| refused())?;
+        let (address, tls) = if let Some(address) = text.strip_prefix("https://") {
+            (address, Some(UpstreamTls::default()))
+        } else {
+            (text.strip_prefix("http://").unwrap_or(text), None)
+        };
+        let has_scheme = address.len() < text.len();
+        let own = if tls.is_some() { 443 } else { 80 };
+        // The last colon of "[::1]" belongs to the address.
+        let (host, port) = match address.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => {
+                (host, port.parse().map_err(|_| refused())?)
+            }
+            _ if has_scheme => (address, own),
+            _ => return Err(refused()),
+        };
         let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         let host = match bare {
             Some(v6) if v6.parse::<std::net::Ipv6Addr>().is_ok() => v6,
@@ -89,154 +193,28 @@ impl FromStr for Upstream {
         if host.is_empty() || host.contains(is_odd) || port == 0 {
             return Err(refused());
         }
-        Ok(Self::new(host, port))
+        let mut upstream = Self::new(host, port);
+        upstream.tls = tls;
+        Ok(upstream)
     }
 }
 
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        if self.tls.is_some() {
+            f.write_str("https://")?;
         }
+        write!(f, "{}:{}", bracketed(&self.host), self.port)
     }
 }
 
-/// The upstream's addresses, resolved now and then.
-#[derive(Debug)]
-pub(crate) struct Resolver {
-    upstream: Upstream,
-    clock: Arc<dyn Clock>,
-    known: Mutex<Option<Known>>,
-    /// Held by whoever is resolving.
-    resolving: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    addresses: Arc<[SocketAddr]>,
-    until: Timestamp,
-}
-
-impl Resolver {
-    pub(crate) fn new(upstream: Upstream, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            upstream,
-            clock,
-            known: Mutex::new(None),
-            resolving: tokio::sync::Mutex::new(()),
-        }
-    }
-
-    /// The peer for the `attempt`th try, and how many there are to try.
-    pub(crate) async fn peer(&self, attempt: usize) -> pingora::Result<(HttpPeer, usize)> {
-        let addresses = self.addresses().await?;
-        // `addresses` is never empty: `resolve` sees to it.
-        let address = addresses[attempt % addresses.len()];
-        let mut peer = HttpPeer::new(address, false, String::new());
-        peer.options.connection_timeout = Some(self.upstream.connect_timeout);
-        peer.options.total_connection_timeout = Some(self.upstream.connect_timeout);
-        peer.options.read_timeout = Some(self.upstream.read_timeout);
-        peer.options.write_timeout = Some(self.upstream.write_timeout);
-        peer.options.idle_timeout = Some(self.upstream.idle_timeout);
-        Ok((peer, addresses.len()))
-    }
-
-    /// One request resolves; others go on with what is known. The first ones wait.
-    async fn addresses(&self) -> pingora::Result<Arc<[SocketAddr]>> {
-        let known = self.known.lock().clone();
-        let Some(known) = known else {
-            let _first = self.resolving.lock().await;
-            let by_now = self.known.lock().clone();
-            return match by_now {
-                Some(known) => Ok(known.addresses),
-                None => self.resolve().await,
-            };
-        };
-        if self.clock.now() < known.until {
-            return Ok(known.addresses);
-        }
-        let Ok(_mine) = self.resolving.try_lock() else {
-            return Ok(known.addresses);
-        };
-        match self.resolve().await {
-            Ok(addresses) => Ok(addresses),
-            Err(error) => {
-                tracing::warn!(upstream = %self.upstream, %error, "going on with the upstream's old addresses");
-                self.learn(&known.addresses);
-                Ok(known.addresses)
-            }
-        }
-    }
-
-    async fn resolve(&self) -> pingora::Result<Arc<[SocketAddr]>> {
-        let Upstream { host, port, .. } = &self.upstream;
-        let lookup = tokio::net::lookup_host((host.as_str(), *port));
-        let found = tokio::time::timeout(self.upstream.resolve_timeout, lookup).await;
-        let unresolved = |why: String| {
-            let context = format!("cannot resolve the upstream {}: {why}", self.upstream);
-            pingora::Error::explain(pingora::ErrorType::ConnectNoRoute, context).into_up()
-        };
-        let addresses: Arc<[SocketAddr]> = match found {
-            Ok(Ok(addresses)) => addresses.collect(),
-            Ok(Err(error)) => return Err(unresolved(error.to_string())),
-            Err(_) => return Err(unresolved("no answer in time".to_owned())),
-        };
-        if addresses.is_empty() {
-            return Err(unresolved("the name has no address".to_owned()));
-        }
-        self.learn(&addresses);
-        Ok(addresses)
-    }
-
-    fn learn(&self, addresses: &Arc<[SocketAddr]>) {
-        let until = self.clock.now().after(self.upstream.resolve_every);
-        *self.known.lock() = Some(Known {
-            addresses: Arc::clone(addresses),
-            until,
-        });
+fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_and_port_are_read_and_written() {
-        for text in ["origin.example:80", "127.0.0.1:9000", "[::1]:9000"] {
-            assert_eq!(text.parse::<Upstream>().unwrap().to_string(), text);
-        }
-    }
-
-    #[test]
-    fn anything_else_is_refused_with_an_example() {
-        for text in [
-            "",
-            "origin",
-            ":80",
-            "origin:",
-            "origin:0",
-            "origin:99999",
-            "::1:80",
-            "[::1]",
-            "[x]:80",
-            "http://origin:80",
-            "a b:80",
-            "user@origin:80",
-        ] {
-            let error = text.parse::<Upstream>().unwrap_err();
-            assert!(error.to_string().contains("HOST:PORT"), "{text}: {error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_address_needs_no_resolution_and_attempts_go_round() {
-        let upstream = Upstream::new("127.0.0.1", 9000);
-        let resolver = Resolver::new(upstream, Arc::new(terrace_core::SystemClock));
-        let (peer, addresses) = resolver.peer(3).await.unwrap();
-        assert_eq!(addresses, 1);
-        assert!(peer.to_string().contains("127.0.0.1:9000"), "{peer}");
-    }
-}
+mod tests;

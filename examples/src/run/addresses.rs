@@ -1,6 +1,5 @@
 //! Where to listen and where to fetch from, checked before anything is started.
 
-use std::fmt;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::cli::ProxyArgs;
 /// Addresses that are ours, as long as this is held.
 pub(super) struct Addresses {
     pub(super) listen: SocketAddr,
+    pub(super) tls: Option<SocketAddr>,
     pub(super) admin: SocketAddr,
     pub(super) origin: Origin,
     claims: Vec<TcpListener>,
@@ -20,15 +20,18 @@ pub(super) struct Addresses {
 
 /// Where responses come from.
 pub(super) enum Origin {
-    Elsewhere(Upstream),
+    Elsewhere(Vec<Upstream>),
     Demonstration(SocketAddr),
 }
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Origin {
+    /// The servers there are.
+    pub(super) fn servers(&self) -> Vec<Upstream> {
         match self {
-            Self::Elsewhere(upstream) => upstream.fmt(f),
-            Self::Demonstration(address) => address.fmt(f),
+            Self::Elsewhere(servers) => servers.clone(),
+            Self::Demonstration(address) => {
+                vec![Upstream::new(address.ip().to_string(), address.port())]
+            }
         }
     }
 }
@@ -43,16 +46,21 @@ impl Addresses {
             Ok::<_, BoxError>(address)
         };
         let listen = claim(&args.listen, "--listen")?;
+        let tls = args.tls.tls_listen.as_ref();
+        let tls = tls.map(|text| claim(text, "--tls-listen")).transpose()?;
         let admin = claim(&args.admin, "--admin")?;
-        let origin = match &args.upstream {
-            Some(upstream) => {
-                check(upstream, listen)?;
-                Origin::Elsewhere(upstream.clone())
+        let servers = &args.origin.upstream;
+        let origin = if servers.is_empty() {
+            Origin::Demonstration(claim("127.0.0.1:0", "the demonstration origin")?)
+        } else {
+            for server in servers {
+                check(server, &[Some(listen), tls])?;
             }
-            None => Origin::Demonstration(claim("127.0.0.1:0", "the demonstration origin")?),
+            Origin::Elsewhere(servers.clone())
         };
         Ok(Self {
             listen,
+            tls,
             admin,
             origin,
             claims,
@@ -86,15 +94,16 @@ fn claim(text: &str, option: &str) -> Result<(TcpListener, SocketAddr), BoxError
 }
 
 /// An upstream that cannot be found is a mistake; one that does not answer may just be late.
-fn check(upstream: &Upstream, listen: SocketAddr) -> Result<(), BoxError> {
+fn check(upstream: &Upstream, listeners: &[Option<SocketAddr>]) -> Result<(), BoxError> {
     let found = (upstream.host.as_str(), upstream.port).to_socket_addrs();
     let addresses: Vec<_> = found
         .map_err(|error| format!("cannot resolve the upstream {upstream} (--upstream): {error}"))?
         .collect();
-    let is_self = |address: &SocketAddr| {
+    let is = |listen: &SocketAddr, address: &SocketAddr| {
         let is_here = listen.ip().is_unspecified() && address.ip().is_loopback();
         address.port() == listen.port() && (address.ip() == listen.ip() || is_here)
     };
+    let is_self = |address| listeners.iter().flatten().any(|it| is(it, address));
     if addresses.iter().any(is_self) {
         let message = format!(
             "the upstream {upstream} is this proxy itself: each request would go round in circles"
@@ -137,7 +146,7 @@ mod tests {
     fn the_proxy_is_not_its_own_upstream() {
         let upstream = "127.0.0.1:8080".parse().unwrap();
         for listen in ["127.0.0.1:8080", "0.0.0.0:8080"] {
-            let error = text(check(&upstream, listen.parse().unwrap()));
+            let error = text(check(&upstream, &[None, Some(listen.parse().unwrap())]));
             assert!(error.contains("itself"), "{error}");
         }
     }
@@ -145,7 +154,7 @@ mod tests {
     #[test]
     fn an_upstream_without_an_address_is_refused() {
         let upstream = "no-such-host.invalid:80".parse().unwrap();
-        let error = text(check(&upstream, "127.0.0.1:1".parse().unwrap()));
+        let error = text(check(&upstream, &[]));
         assert!(error.contains("no-such-host.invalid:80"), "{error}");
     }
 }

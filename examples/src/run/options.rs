@@ -1,11 +1,12 @@
 //! What was asked for: the command line, over the variables, over the file, over the defaults.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::de::DeserializeOwned;
-use terrace::proxy::{ConfigError, ProxyConfig, PurgeConfig};
+use terrace::proxy::{ConfigError, ProxyConfig, PurgeConfig, TlsError};
 
 use super::BoxError;
 use super::addresses::Origin;
@@ -72,11 +73,8 @@ pub(super) fn proxy_config<A: Cli>(
     loaded: &Loaded<A::Tiers>,
     origin: &Origin,
 ) -> Result<ProxyConfig, BoxError> {
-    let upstream = match &args.upstream {
-        Some(upstream) => upstream.clone(),
-        None => origin.to_string().parse()?,
-    };
-    let mut config = ProxyConfig::new(upstream);
+    let group = args.origin.group(&origin.servers());
+    let mut config = ProxyConfig::with_group(group.map_err(told)?);
     loaded.file.cache.apply(&mut config);
     loaded.apply_rules(&mut config)?;
     config.purge = purge_config::<A>(args, loaded)?;
@@ -100,6 +98,14 @@ where
     }
     let what = format!("`{}`: {why}", key.join("."));
     loaded.error_at(&key, what).into()
+}
+
+/// An error in one line, with its cause.
+pub(super) fn told(error: TlsError) -> BoxError {
+    match error.source() {
+        Some(cause) => format!("{error} ({cause})").into(),
+        None => error.into(),
+    }
 }
 
 fn purge_config<A: Cli>(

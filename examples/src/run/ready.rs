@@ -20,10 +20,14 @@ pub(super) struct Announcement {
 
 impl Announcement {
     pub(super) fn new(addresses: &Addresses, place: &str) -> Self {
-        let Addresses { listen, admin, .. } = addresses;
+        let Addresses {
+            listen, tls, admin, ..
+        } = addresses;
         let mut listeners = vec![*listen, *admin];
-        let mut text =
-            format!("terrace: ready on http://{listen} (admin http://{admin}, {place})\n\ntry:\n");
+        let tls = tls.map_or(String::new(), |tls| format!(" and https://{tls}"));
+        let mut text = format!(
+            "terrace: ready on http://{listen}{tls} (admin http://{admin}, {place})\n\ntry:\n"
+        );
         let mut try_this = |line: String| {
             text.push_str("  ");
             text.push_str(&line);

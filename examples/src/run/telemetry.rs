@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::BoxError;
 
 pub(super) fn log_to_stderr() {
-    const QUIET: &str = "info,pingora_core=warn,pingora_proxy=warn,pingora_cache=error";
+    const QUIET: &str = "info,pingora_core=warn,pingora_proxy=warn,pingora_cache=error,pingora_load_balancing=error";
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

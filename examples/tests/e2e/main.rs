@@ -22,3 +22,5 @@ mod requests_are_logged;
 mod rules_of_a_file;
 mod soak;
 mod the_status_page;
+mod tls_and_http2;
+mod upstreams;

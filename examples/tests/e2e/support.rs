@@ -1,8 +1,10 @@
 //! What the tests are made of: the proxy as a process, origins, a client, and bodies that can be told apart.
 
 mod browser;
+mod certificates;
 mod client;
 mod content;
+mod http2;
 mod log;
 mod metrics;
 mod nginx;
@@ -13,11 +15,13 @@ mod raw;
 mod wait;
 
 pub(crate) use browser::{Browser, are_pictures_wanted, keep_picture};
+pub(crate) use certificates::{Certificates, text};
 pub(crate) use client::{AUTHORITY, Ask, Connection, Reply};
 pub(crate) use content::{Checker, Content, splitmix};
+pub(crate) use http2::Http2;
 pub(crate) use metrics::Metrics;
 pub(crate) use nginx::Nginx;
-pub(crate) use origin::{Answer, Gate, Origin, Seen};
+pub(crate) use origin::{Answer, Gate, Origin, Seen, Speaks};
 pub(crate) use proxy::{Proxy, Setup, folder};
 pub(crate) use raw::Raw;
 pub(crate) use wait::eventually;

@@ -1,6 +1,6 @@
 //! What is stored of a response, and whether what is stored will do.
 
-use http::header;
+use http::{Version, header};
 use pingora::cache::predictor::CacheablePredictor;
 use pingora::cache::{CacheMeta, CachePhase, ForcedFreshness, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -89,8 +89,14 @@ impl CachingProxy {
         ctx: &mut RequestContext,
     ) -> bool {
         let Some(error) = error else {
-            return ctx.demands.take_stale()
-                && self.background.count() < self.config.max_background;
+            let serves =
+                ctx.demands.take_stale() && self.background.count() < self.config.max_background;
+            // Pingora writes the request of a revalidation down as one of HTTP/1, but with its version, and cannot read
+            // "HTTP/2" (`pingora-core` 0.9.1, `http/v1/client.rs`, line 936).
+            if serves && session.req_header().version == Version::HTTP_2 {
+                session.req_header_mut().set_version(Version::HTTP_11);
+            }
+            return serves;
         };
         if let ErrorType::HTTPStatus(code) = error.etype() {
             ctx.upstream_status = Some(*code);

@@ -1,9 +1,9 @@
-use terrace_core::SystemClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::Upstream;
+use crate::upstream::Groups;
+use crate::{ProxyConfig, Upstream};
 
 /// The text of the one request the origin got, and what was made of its `answer`.
 async fn resume(
@@ -14,13 +14,14 @@ async fn resume(
 ) -> (String, Result<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let resolver = Resolver::new(Upstream::new("127.0.0.1", port), Arc::new(SystemClock));
+    let config = ProxyConfig::new(Upstream::new("127.0.0.1", port));
     let connector = Arc::new(Connector::new(None));
+    let groups = Groups::new(&config, &connector);
     let mut stored = ResponseHeader::build(200, None).unwrap();
     if let Some(etag) = etag {
         stored.append_header("etag", etag).unwrap();
     }
-    let rescue = OriginRescue::new(&Arc::new(resolver), &connector, &asked, &stored, "terrace");
+    let rescue = OriginRescue::new(groups.default(), &connector, &asked, &stored, "terrace");
 
     let origin = async {
         let (mut socket, _) = listener.accept().await.unwrap();

@@ -7,18 +7,21 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 use super::content::{Checker, Content};
+use super::http2::connect_tls;
 use super::wait::soon;
 
 /// What all requests name, whatever port the proxy listens on: it is part of a URL's cache key.
 pub(crate) const AUTHORITY: &str = "e2e.example";
 
-type BoxError = Box<dyn Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A request to be sent, on a connection of its own.
 pub(crate) struct Ask {
@@ -82,7 +85,21 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(to: SocketAddr) -> Result<Self, BoxError> {
         soon("a connection", async {
-            let stream = TcpStream::connect(to).await?;
+            Self::over(TcpStream::connect(to).await?).await
+        })
+        .await
+    }
+
+    /// With TLS.
+    pub(crate) async fn open_tls(to: SocketAddr, tls: &TlsConnector) -> Result<Self, BoxError> {
+        Self::over(connect_tls(to, tls).await?).await
+    }
+
+    async fn over<S>(stream: S) -> Result<Self, BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        soon("a connection", async {
             let (requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
             let mut task = JoinSet::new();
             task.spawn(async move { drop(connection.await) });
@@ -100,13 +117,7 @@ impl Connection {
         soon("a response", async {
             self.requests.ready().await?;
             let request = ask.request.body(Full::new(ask.body))?;
-            let (head, body) = self.requests.send_request(request).await?.into_parts();
-            Ok(Reply {
-                status: head.status,
-                headers: head.headers,
-                body,
-                connection: None,
-            })
+            Ok(Reply::of(self.requests.send_request(request).await?))
         })
         .await
     }
@@ -134,6 +145,16 @@ impl fmt::Display for Broken {
 }
 
 impl Reply {
+    pub(super) fn of(response: Response<Incoming>) -> Self {
+        let (head, body) = response.into_parts();
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body,
+            connection: None,
+        }
+    }
+
     /// A header, empty if there is none.
     pub(crate) fn header(&self, name: impl TryInto<HeaderName>) -> &str {
         let name = name.try_into().ok().expect("a header's name");

@@ -8,17 +8,19 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use http_body_util::StreamBody;
 use hyper::body::{Frame, Incoming};
 use hyper::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HOST, HeaderMap, HeaderName,
     HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::content::Content;
 
@@ -36,9 +38,34 @@ pub(crate) struct Seen {
     /// With the query.
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) version: Version,
+    /// Whom the request is for.
+    pub(crate) host: String,
+}
+
+/// How an origin is to be spoken to.
+#[derive(Clone, Default)]
+pub(crate) struct Speaks {
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// HTTP/2, and nothing else.
+    pub(crate) http2: bool,
 }
 
 impl Seen {
+    fn of(request: &Request<Incoming>) -> Self {
+        let uri = request.uri();
+        let mut this = Self {
+            method: request.method().clone(),
+            path: uri.path_and_query().map_or("", |it| it.as_str()).to_owned(),
+            headers: request.headers().clone(),
+            version: request.version(),
+            host: String::new(),
+        };
+        let authority = uri.authority().map(ToString::to_string);
+        this.host = authority.unwrap_or_else(|| this.header(HOST).to_owned());
+        this
+    }
+
     /// A header, empty if there is none.
     pub(crate) fn header(&self, name: HeaderName) -> &str {
         let value = self.headers.get(name).map(HeaderValue::to_str);
@@ -48,11 +75,28 @@ impl Seen {
 
 impl Origin {
     pub(crate) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::speaking(Speaks::default(), answer).await
+    }
+
+    /// On a free port.
+    pub(crate) async fn speaking(
+        speaks: Speaks,
+        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_at(free, speaks, answer).await
+    }
+
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        speaks: Speaks,
+        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.expect("the port is free");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, Arc::clone(&seen), Arc::new(answer)));
+        server.spawn(serve(listener, speaks, Arc::clone(&seen), Arc::new(answer)));
         Self {
             address,
             seen,
@@ -227,8 +271,12 @@ fn asked_range(seen: &Seen) -> Option<(u64, u64)> {
 
 type Streamed = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
 
-async fn serve<A>(listener: TcpListener, seen: Arc<Mutex<Vec<Seen>>>, answer: Arc<A>)
-where
+async fn serve<A>(
+    listener: TcpListener,
+    speaks: Speaks,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    answer: Arc<A>,
+) where
     A: Fn(&Seen) -> Answer + Send + Sync + 'static,
 {
     let mut connections = JoinSet::new();
@@ -236,19 +284,43 @@ where
         let (stream, _) = listener.accept().await.expect("a connection");
         let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
         let service = service_fn(move |request: Request<Incoming>| {
-            let asked = Seen {
-                method: request.method().clone(),
-                path: request.uri().to_string(),
-                headers: request.headers().clone(),
-            };
+            let asked = Seen::of(&request);
             seen.lock().push(asked.clone());
             let answer = answer(&asked);
             async move { Ok::<_, Infallible>(answer.respond(asked).await) }
         });
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        // It fails where the test breaks it off.
-        connections.spawn(async move { drop(connection.await) });
+        let speaks = speaks.clone();
+        // They fail where the test breaks them off, or the client takes the certificate for a bad one.
+        connections.spawn(async move {
+            match speaks.tls {
+                None => converse(stream, speaks.http2, service).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        converse(stream, speaks.http2, service).await;
+                    }
+                }
+            }
+        });
         while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn converse<S, V>(stream: S, http2: bool, service: V)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    V: HttpService<Incoming, ResBody = Streamed, Error = Infallible> + Send,
+    V::Future: Send + 'static,
+{
+    let stream = TokioIo::new(stream);
+    if http2 {
+        let builder = http2::Builder::new(TokioExecutor::new());
+        drop(builder.serve_connection(stream, service).await);
+    } else {
+        drop(
+            http1::Builder::new()
+                .serve_connection(stream, service)
+                .await,
+        );
     }
 }
 

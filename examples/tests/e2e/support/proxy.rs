@@ -29,9 +29,14 @@ pub(crate) struct Setup {
 impl Setup {
     /// On free ports, in front of `upstream`, with its data in `data`.
     pub(crate) fn new(upstream: SocketAddr, data: &Path) -> Self {
+        Self::in_front_of(&[upstream.to_string()], data)
+    }
+
+    /// On free ports, in front of all of `upstreams`, with its data in `data`.
+    pub(crate) fn in_front_of(upstreams: &[String], data: &Path) -> Self {
         Self::bare()
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(["--upstream", &upstream.to_string()])
+            .args(["--upstream", &upstreams.join(",")])
             .arg("--data")
             .arg(data)
     }
@@ -74,14 +79,15 @@ impl Setup {
         let mut lines = BufReader::new(stdout).lines();
         let line = soon("the proxy's start", lines.next_line()).await;
         let line = line.expect("stdout is text");
-        let Some((listen, admin)) = line.as_deref().and_then(ready) else {
+        let Some(ready) = line.as_deref().and_then(ready) else {
             panic!("{line:?} is not what a ready proxy says; its log:\n{log}");
         };
         // Whoever closes a pipe may get others into trouble.
         let rest = Log::of(lines.into_inner());
         Proxy {
-            listen,
-            admin,
+            listen: ready.listen,
+            tls: ready.tls,
+            admin: ready.admin,
             child,
             log,
             rest,
@@ -115,16 +121,32 @@ fn program() -> PathBuf {
 }
 
 /// The addresses in the line that says that the proxy is ready.
-fn ready(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+fn ready(line: &str) -> Option<Ready> {
     let rest = line.strip_prefix("terrace: ready on http://")?;
     let (listen, rest) = rest.split_once(" (admin http://")?;
     let (admin, _) = rest.split_once(", ")?;
-    Some((listen.parse().ok()?, admin.parse().ok()?))
+    let (listen, tls) = match listen.split_once(" and https://") {
+        Some((listen, tls)) => (listen, Some(tls.parse().ok()?)),
+        None => (listen, None),
+    };
+    Some(Ready {
+        listen: listen.parse().ok()?,
+        tls,
+        admin: admin.parse().ok()?,
+    })
+}
+
+struct Ready {
+    listen: SocketAddr,
+    tls: Option<SocketAddr>,
+    admin: SocketAddr,
 }
 
 /// A running proxy. It is killed if the test drops it, and its log is shown if the test fails.
 pub(crate) struct Proxy {
     pub(crate) listen: SocketAddr,
+    /// Where it listens with TLS, if it does.
+    pub(crate) tls: Option<SocketAddr>,
     admin: SocketAddr,
     child: Child,
     log: Log,
