@@ -173,6 +173,14 @@ async fn a_rescue_takes_over_where_the_tiers_fail() {
 }
 
 #[tokio::test]
+async fn a_hit_in_memory_cannot_fail_and_needs_no_rescue() {
+    let rig = Rig::new();
+    rig.store(&url("a"), &LARGE).await;
+    let (_, mut handler) = rig.hit(&url("a")).await;
+    assert!(!HitReader::of(&mut handler).unwrap().can_fail());
+}
+
+#[tokio::test]
 async fn a_rescue_that_has_other_bytes_is_found_out() {
     static CHANGED: [u8; 50_000] = [8; 50_000];
     let rig = Rig::new();
