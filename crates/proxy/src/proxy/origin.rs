@@ -179,11 +179,9 @@ fn is_broken(error: &Error) -> bool {
 /// What a request is told apart by when its server is chosen by a hash: its cache key.
 fn balancing_key(session: &Session, ctx: &RequestContext) -> [u8; 16] {
     use pingora::cache::key::CacheHashKey as _;
-    match session.cache.maybe_cache_key() {
-        Some(key) => key.primary_bin(),
-        None => {
-            let req = session.req_header();
-            key::cache_key(ctx.scheme, key::authority(req), req.raw_path()).primary_bin()
-        }
+    if let Some(key) = session.cache.maybe_cache_key() {
+        return key.primary_bin();
     }
+    let req = session.req_header();
+    key::cache_key(ctx.scheme, key::authority(req), req.raw_path()).primary_bin()
 }
