@@ -158,6 +158,14 @@ fn describe() {
         RESCUES,
         "Hits continued from the origin because every tier failed"
     );
+    describe_counter!(
+        "terrace_proxy_upstream_retries_total",
+        "Requests sent to an upstream once more"
+    );
+    describe_gauge!(
+        "terrace_proxy_upstream_healthy",
+        "1 while a server gets requests, 0 while it is left out"
+    );
     describe_counter!(PURGES, "PURGE requests");
     describe_counter!(
         INVALIDATIONS,
