@@ -103,6 +103,9 @@ impl<T: DeserializeOwned + Default> Loaded<T> {
         } = &self.file;
         let mut rules = Rules::default();
         rules.key.clone_from(key);
+        rules
+            .validate()
+            .map_err(|(_, why)| self.error_at(&["key"], why))?;
         rules.host_alias.clone_from(host_alias);
         rules
             .list
@@ -119,11 +122,7 @@ impl<T: DeserializeOwned + Default> Loaded<T> {
                         what,
                     }
                 }
-                // What holds without a rule is in one of two sections.
-                None if why.to_string().contains("host_alias") => {
-                    self.error_at(&["host_alias"], why)
-                }
-                None => self.error_at(&["key"], why),
+                None => self.error_at(&["host_alias"], why),
             });
         }
         config.rules = rules;

@@ -122,8 +122,8 @@ proptest! {
 
     #[test]
     fn different_selectors_are_different_variants(
-        one in vec("[ab,; =]{0,3}", 0..3),
-        other in vec("[ab,; =]{0,3}", 0..3),
+        one in vec("[a,]{0,2}", 0..3),
+        other in vec("[a,]{0,2}", 0..3),
     ) {
         let name = HeaderName::from_static("x-device");
         let rules = KeyRules { headers: vec![name.clone()], ..KeyRules::default() };

@@ -41,7 +41,10 @@ fn of_reason(reason: &str) -> &'static str {
         "variants" => "so many variants of it are stored that one more is not",
         "lock-timeout" => "it waited too long for another request for the same",
         "storage-error" => "the storage failed",
-        "too-large" => "it is larger than any tier takes",
+        "too-large" => "it is larger than its rule stores, or than any tier takes",
+        "rule" => "its rule has requests pass by the cache",
+        "cookie" => "the request carried a cookie with which its rule has it pass by the cache",
+        "ambiguous-path" => "its path can be read in two ways, for which different rules hold",
         _ => UNKNOWN,
     }
 }
