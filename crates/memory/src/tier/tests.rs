@@ -218,11 +218,16 @@ fn checksums_are_the_bodys() {
 /// Whether an object outlives many others that come after it, if it is `touched` now and then.
 fn survives(touched: impl Fn(&MemoryTier, &Key)) -> bool {
     let tier = tier(100_000);
-    store(&tier, &key(0), &Sample::new(100, 1));
-    for other in 1..=2000 {
-        touched(&tier, &key(0));
-        let other = Key::named(format!("other {other}"));
+    let store_other = |number: u32| {
+        let other = Key::named(format!("other {number}"));
         store(&tier, &other, &Sample::new(100, 2));
+    };
+    // An object that comes while there is room is kept like one in use.
+    (0..1000).for_each(store_other);
+    store(&tier, &key(0), &Sample::new(100, 1));
+    for number in 1000..3000 {
+        touched(&tier, &key(0));
+        store_other(number);
     }
     assert!(tier.usage().evictions > Some(1000), "{:?}", tier.usage());
     lookup(&tier, &key(0)).is_some()
