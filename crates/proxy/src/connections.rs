@@ -26,6 +26,7 @@ mod slots;
 
 pub use limits::ConnectionLimits;
 
+use head::Follows;
 use reader::{Begun, Reader};
 use refusal::Refusal;
 use slots::Slots;
@@ -86,7 +87,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Connections<A> {
                 Err(refusal) => return self.refuse(stream, refusal).await,
             };
             let served = self.serve_one(stream, settings, head.bytes, shutdown).await;
-            let Some(reused) = served else { return };
+            // Pingora takes a malformed chunk for the end of the body if the origin has answered by then, and would read what
+            // follows it as a request.
+            let Some(reused) = served.filter(|_| head.what != Follows::Chunks) else {
+                return;
+            };
             (stream, settings) = reused.consume();
             begun = head.next;
             idle = self.limits.keepalive_timeout;

@@ -23,7 +23,7 @@ pub(crate) use metrics::Metrics;
 pub(crate) use nginx::Nginx;
 pub(crate) use origin::{Answer, Gate, Origin, Seen, Speaks};
 pub(crate) use proxy::{Proxy, Setup, folder};
-pub(crate) use raw::Raw;
+pub(crate) use raw::{Answers, Raw};
 pub(crate) use wait::eventually;
 
 pub(crate) const KIB: u64 = 1024;

@@ -13,12 +13,22 @@ const MAX_EMPTY_LINES: usize = 4;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     Partial,
-    /// It ends before byte `end`. What follows belongs to the next request if this one is alone, and else to its body, or to
-    /// the protocol it asks to switch to.
+    /// It ends before byte `end`.
     Complete {
         end: usize,
-        is_alone: bool,
+        what: Follows,
     },
+}
+
+/// What follows a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// The next request.
+    Request,
+    /// A body of known length, or the protocol it asks to switch to.
+    Body,
+    /// A body in chunks.
+    Chunks,
 }
 
 /// Looks at a head as it comes, at every byte once.
@@ -37,7 +47,7 @@ pub(super) struct Scanner {
     has_target: bool,
     /// The length of the body was told.
     is_framed: bool,
-    upgrades: bool,
+    follows: Follows,
 }
 
 impl Scanner {
@@ -51,7 +61,7 @@ impl Scanner {
             fields: 0,
             has_target: false,
             is_framed: false,
-            upgrades: false,
+            follows: Follows::Request,
         }
     }
 
@@ -72,7 +82,7 @@ impl Scanner {
             } else if line.is_empty() {
                 return Ok(Progress::Complete {
                     end: self.line,
-                    is_alone: !self.is_framed && !self.upgrades,
+                    what: self.follows,
                 });
             } else {
                 self.field(line)?;
@@ -119,7 +129,9 @@ impl Scanner {
             b'c' | b'C' => self.content_length(line),
             b't' | b'T' => self.transfer_encoding(line),
             b'u' | b'U' => {
-                self.upgrades |= value_of(line, b"upgrade").is_some();
+                if self.follows == Follows::Request && value_of(line, b"upgrade").is_some() {
+                    self.follows = Follows::Body;
+                }
                 Ok(())
             }
             _ => Ok(()),
@@ -134,7 +146,7 @@ impl Scanner {
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
             return Err(Refusal::Malformed("Content-Length is not a number"));
         }
-        self.frame()
+        self.frame(Follows::Body)
     }
 
     fn transfer_encoding(&mut self, line: &[u8]) -> Result<(), Refusal> {
@@ -144,10 +156,11 @@ impl Scanner {
         if !value.eq_ignore_ascii_case(b"chunked") {
             return Err(Refusal::Coding);
         }
-        self.frame()
+        self.frame(Follows::Chunks)
     }
 
-    fn frame(&mut self) -> Result<(), Refusal> {
+    fn frame(&mut self, body: Follows) -> Result<(), Refusal> {
+        self.follows = body;
         if std::mem::replace(&mut self.is_framed, true) {
             let twice = "the length of the body is told twice";
             return Err(Refusal::Malformed(twice));

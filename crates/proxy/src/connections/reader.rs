@@ -6,7 +6,7 @@ use pingora::server::ShutdownWatch;
 use pingora_timeout::timeout;
 use tokio::io::AsyncReadExt as _;
 
-use super::head::{Progress, Scanner};
+use super::head::{Follows, Progress, Scanner};
 use super::limits::ConnectionLimits;
 use super::refusal::Refusal;
 
@@ -22,6 +22,7 @@ pub(super) struct Head {
     /// And what was read of its body, if it has one.
     pub(super) bytes: BytesMut,
     pub(super) next: Begun,
+    pub(super) what: Follows,
 }
 
 /// Reads the head of one request.
@@ -50,8 +51,8 @@ impl Reader<'_> {
         }
         let mut scanner = Scanner::new(self.limits.header_bytes);
         // Most heads come in one piece, which needs no timer.
-        let (end, is_alone) = match scanner.look(&bytes)? {
-            Progress::Complete { end, is_alone } => (end, is_alone),
+        let (end, what) = match scanner.look(&bytes)? {
+            Progress::Complete { end, what } => (end, what),
             Progress::Partial => {
                 let rest = rest(stream, &mut bytes, &mut scanner);
                 let came = timeout(self.limits.header_timeout, rest).await;
@@ -59,13 +60,13 @@ impl Reader<'_> {
             }
         };
         // What follows a request without a body is the next one (RFC 9112, 9.3.2).
-        let is_followed = is_alone && end < bytes.len();
+        let is_followed = what == Follows::Request && end < bytes.len();
         let next = if is_followed {
             Begun(bytes.split_off(end))
         } else {
             Begun::default()
         };
-        Ok(Some(Head { bytes, next }))
+        Ok(Some(Head { bytes, next, what }))
     }
 
     /// Waits for the first bytes.
@@ -83,15 +84,15 @@ async fn rest(
     stream: &mut Stream,
     bytes: &mut BytesMut,
     scanner: &mut Scanner,
-) -> Result<(usize, bool), Refusal> {
+) -> Result<(usize, Follows), Refusal> {
     loop {
         bytes.reserve(ROOM);
         match stream.read_buf(bytes).await {
             Ok(1..) => {}
             Ok(0) | Err(_) => return Err(Refusal::CutShort),
         }
-        if let Progress::Complete { end, is_alone } = scanner.look(bytes)? {
-            return Ok((end, is_alone));
+        if let Progress::Complete { end, what } = scanner.look(bytes)? {
+            return Ok((end, what));
         }
     }
 }

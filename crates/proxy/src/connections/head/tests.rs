@@ -15,7 +15,7 @@ fn a_head_ends_with_its_empty_line_however_it_comes() {
     let whole = format!("{head}GET /next");
     let complete = Progress::Complete {
         end,
-        is_alone: true,
+        what: Follows::Request,
     };
     assert_eq!(scan(&whole), Ok(complete));
     let mut scanner = Scanner::new(1000);
@@ -29,20 +29,24 @@ fn a_head_ends_with_its_empty_line_however_it_comes() {
 
 #[test]
 fn what_follows_a_head_with_a_body_is_not_the_next_request() {
-    for (fields, alone) in [
-        ("Host: a", true),
-        ("X-Content-Length: 3", true),
-        ("Content-Lengths: 3", true),
-        ("content-length: 3", false),
-        ("Content-Length:3", false),
-        ("Transfer-Encoding: chunked", false),
-        ("transfer-encoding:\tCHUNKED ", false),
-        ("Upgrade: websocket", false),
+    for (fields, follows) in [
+        ("Host: a", Follows::Request),
+        ("X-Content-Length: 3", Follows::Request),
+        ("Content-Lengths: 3", Follows::Request),
+        ("content-length: 3", Follows::Body),
+        ("Content-Length:3", Follows::Body),
+        ("Transfer-Encoding: chunked", Follows::Chunks),
+        ("transfer-encoding:\tCHUNKED ", Follows::Chunks),
+        ("Upgrade: websocket", Follows::Body),
+        (
+            "Transfer-Encoding: chunked\r\nUpgrade: websocket",
+            Follows::Chunks,
+        ),
     ] {
-        let Ok(Progress::Complete { is_alone, .. }) = with(fields) else {
+        let Ok(Progress::Complete { what, .. }) = with(fields) else {
             panic!("{fields}: {:?}", with(fields));
         };
-        assert_eq!(is_alone, alone, "{fields}");
+        assert_eq!(what, follows, "{fields}");
     }
 }
 
