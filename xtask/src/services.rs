@@ -51,7 +51,7 @@ struct Service {
     start: fn(&mut Instance) -> Outcome,
 }
 
-const SERVICES: [Service; 8] = [
+static SERVICES: [Service; 8] = [
     redis::SINGLE,
     redis::TLS,
     redis::SENTINEL,
@@ -66,14 +66,16 @@ const SERVICES: [Service; 8] = [
 const TESTED: [Service; 4] = [redis::SINGLE, redis::TLS, redis::SENTINEL, redis::CLUSTER];
 
 /// Those that take minutes to get, and so are not among the default ones.
-const ON_REQUEST: [Service; 1] = [ceph::SERVICE];
+static ON_REQUEST: [Service; 1] = [ceph::SERVICE];
 
 pub(crate) fn services(args: &[String]) -> Outcome {
     let Arguments { dir, words } = Arguments::parse(args)?;
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["up", names @ ..] => up(&dir, &chosen(names)?),
-        ["down", names @ ..] => down(&dir, &chosen(names)?),
+        // Those that were asked for by name, too.
+        ["down"] => down(&dir, all()),
+        ["down", names @ ..] => down(&dir, chosen(names)?.into_iter()),
         ["status"] => status(&dir),
         [verb @ ("kill" | "pause" | "resume" | "revive"), name] => disturb(&dir, verb, name),
         _ => Err(format!("what about the services?\n\n{HELP}")),
@@ -147,8 +149,11 @@ fn chosen(names: &[&str]) -> Outcome<Vec<&'static Service>> {
     names.iter().map(|name| named(name)).collect()
 }
 
+fn all() -> impl Iterator<Item = &'static Service> {
+    SERVICES.iter().chain(&ON_REQUEST)
+}
+
 fn named(name: &str) -> Outcome<&'static Service> {
-    let all = || SERVICES.iter().chain(&ON_REQUEST);
     all().find(|service| service.name == name).ok_or_else(|| {
         let names: Vec<_> = all().map(|service| service.name).collect();
         format!(
@@ -201,8 +206,8 @@ fn print_variables(variables: &[(String, String)]) {
     }
 }
 
-fn down(dir: &Path, services: &[&Service]) -> Outcome {
-    for service in services.iter().copied().chain(&ON_REQUEST) {
+fn down(dir: &Path, services: impl Iterator<Item = &'static Service>) -> Outcome {
+    for service in services {
         Instance::at(dir, service.name).remove()?;
     }
     // What is left there is somebody's else.
@@ -211,7 +216,7 @@ fn down(dir: &Path, services: &[&Service]) -> Outcome {
 }
 
 fn status(dir: &Path) -> Outcome {
-    for service in SERVICES.iter().chain(&ON_REQUEST) {
+    for service in all() {
         let instance = Instance::at(dir, service.name);
         for process in instance.processes()? {
             let state = if process.runs() {
