@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::{FromRedisValue, Script, ScriptInvocation, cmd};
+use redis::{Script, ScriptInvocation, cmd};
 use terrace_core::{
     Cas, Cursor, Error, ErrorKind, IndexCapabilities, IndexPage, IndexStore, Key,
     MAX_MANIFEST_BYTES, OsRandom, Random, Record, Result, Timestamp, Version,
@@ -118,20 +118,8 @@ impl RedisIndex {
     }
 
     async fn cas(&self, op: Op, invocation: &ScriptInvocation<'_>) -> Result<Cas> {
-        let applied: bool = self.invoke(op, invocation).await?;
+        let applied: bool = self.link.script(op, invocation).await?;
         Ok(if applied { Cas::Applied } else { Cas::Conflict })
-    }
-
-    async fn invoke<T: FromRedisValue + Send>(
-        &self,
-        op: Op,
-        invocation: &ScriptInvocation<'_>,
-    ) -> Result<T> {
-        self.link
-            .run(op, async |connection| {
-                invocation.invoke_async(connection).await
-            })
-            .await
     }
 }
 
@@ -200,7 +188,7 @@ impl IndexStore for RedisIndex {
                 .arg(self.names.shard(position.shard))
                 .arg(&position.after)
                 .arg(wanted);
-            let found: Vec<(String, Option<Bytes>)> = self.invoke(OP, &scan).await?;
+            let found: Vec<(String, Option<Bytes>)> = self.link.script(OP, &scan).await?;
             let is_last = found.len() < wanted;
             for (name, bytes) in found {
                 // One without a record has expired.

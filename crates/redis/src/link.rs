@@ -7,7 +7,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, Pipeline,
-    RedisError, RedisFuture, RedisResult, ServerErrorKind, TlsMode, Value,
+    RedisError, RedisFuture, RedisResult, ScriptInvocation, ServerErrorKind, TlsMode, Value,
 };
 use terrace_core::Result;
 
@@ -108,6 +108,16 @@ impl Link {
     /// Runs one command.
     pub(crate) async fn command<T: FromRedisValue>(&self, op: Op, command: &Cmd) -> Result<T> {
         self.run(op, async |connection| command.query_async(connection).await)
+            .await
+    }
+
+    /// Runs one script.
+    pub(crate) async fn script<T: FromRedisValue + Send>(
+        &self,
+        op: Op,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T> {
+        self.run(op, async |connection| script.invoke_async(connection).await)
             .await
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::{FromRedisValue, ScriptInvocation};
+use redis::ScriptInvocation;
 use terrace_core::{
     Body, Clock, Entry, Error, ErrorKind, Fence, Fill, Generation, Hit, Key, Lookup, Meta,
     PurgeOutcome, Random, Result, Runtime, Target, Tier, TierKind, Timestamp, VerifiedBody,
@@ -82,7 +82,7 @@ impl Tier for RedisTier {
         let shared = &self.shared;
         let mut lookup = shared.on_group(&script::LOOKUP, key);
         lookup.arg(&shared.token()[..]).arg(field(key));
-        let (fence, found): (Bytes, Option<Bytes>) = shared.invoke(OP, &lookup).await?;
+        let (fence, found): (Bytes, Option<Bytes>) = shared.link.script(OP, &lookup).await?;
         let fence = Fence::from_bytes(&fence);
         // What cannot be read is a miss, so that the next fill replaces it.
         match found.and_then(|bytes| Stored::decode(key, &bytes)) {
@@ -95,7 +95,7 @@ impl Tier for RedisTier {
         const OP: Op = Op::new("redis.fence");
         let mut fence = self.shared.on_group(&script::FENCE, key);
         fence.arg(&self.shared.token()[..]);
-        let fence: Bytes = self.shared.invoke(OP, &fence).await?;
+        let fence: Bytes = self.shared.link.script(OP, &fence).await?;
         Ok(Fence::from_bytes(&fence))
     }
 
@@ -200,23 +200,11 @@ impl Shared {
         target: &Target,
         invocation: &ScriptInvocation<'_>,
     ) -> Result<Vec<(String, entry::Head)>> {
-        let changed: Vec<(String, Bytes)> = self.invoke(op, invocation).await?;
+        let changed: Vec<(String, Bytes)> = self.link.script(op, invocation).await?;
         let decode = |(field, head): (String, Bytes)| Some((field, entry::Head::decode(&head)?));
         let decoded: Vec<_> = changed.into_iter().filter_map(decode).collect();
         tracing::trace!(?target, changed = decoded.len(), "{}", op.name());
         Ok(decoded)
-    }
-
-    async fn invoke<T: FromRedisValue + Send>(
-        &self,
-        op: Op,
-        invocation: &ScriptInvocation<'_>,
-    ) -> Result<T> {
-        self.link
-            .run(op, async |connection| {
-                invocation.invoke_async(connection).await
-            })
-            .await
     }
 
     /// What no fence was before.

@@ -148,7 +148,8 @@ impl Fill for RedisFill {
             .arg(object)
             .arg(millis(lifetime));
         let name = body.published();
-        let (is_published, replaced): (bool, Option<Bytes>) = tier.invoke(OP, &publish).await?;
+        let (is_published, replaced): (bool, Option<Bytes>) =
+            tier.link.script(OP, &publish).await?;
         let runtime = tier.runtime.as_ref();
         if !is_published {
             tier.chunks.remove(runtime, name);
