@@ -54,7 +54,8 @@ pub(crate) fn bench(args: &[String]) -> Outcome {
 
 fn proxy(options: &Options) -> Outcome {
     setup::build_tools()?;
-    let build = "build --release -p terrace-examples --bin embedded -p terrace-benches --bin bench-peer";
+    let build =
+        "build --release -p terrace-examples --bin embedded -p terrace-benches --bin bench-peer";
     if !options.no_build {
         step("build", cargo().args(build.split(' ')))?;
     }
