@@ -91,11 +91,12 @@ export class Chart {
   }
 
   vertical(width, height) {
-    const step = (this.to - this.from) / (width < 420 ? 3 : 5);
+    const step = roundTime((this.to - this.from) / Math.max(1, Math.floor((width - MARGIN.left) / 100)));
     const marks = [];
-    for (let t = this.from; t <= this.to + 1; t += step) {
-      const anchor = t === this.from ? "start" : t > this.to - step / 2 ? "end" : "middle";
-      marks.push(svg("text", { x: this.x(t), y: height - 5, "text-anchor": anchor }, clock(t, this.to - this.from < 200_000)));
+    for (let t = Math.ceil(this.from / step) * step; t <= this.to; t += step) {
+      const x = this.x(t);
+      const anchor = x > width - 32 ? "end" : "middle";
+      marks.push(svg("text", { x, y: height - 5, "text-anchor": anchor }, clock(t, step < 60_000)));
     }
     return marks;
   }
@@ -229,6 +230,12 @@ function steps(least, roundUp) {
     const step = roundUp(top / 4);
     return Array.from({ length: Math.ceil(top / step - 1e-9) + 1 }, (_, index) => index * step);
   };
+}
+
+/** The next longer time between two marks of a clock, in milliseconds. */
+function roundTime(least) {
+  const seconds = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+  return 1000 * (seconds.find((it) => it * 1000 >= least) ?? 3600);
 }
 
 /** Powers of ten around all values. */
