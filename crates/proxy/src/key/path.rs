@@ -34,6 +34,14 @@ impl PathRules {
         if self == Self::default() || path.first() != Some(&b'/') || is_plain(path) {
             return Cow::Borrowed(path);
         }
+        match self.pass(path) {
+            // A broken escape kept all others from being decoded, and may be gone with the segment it stood in.
+            Cow::Owned(path) if path.contains(&b'%') => Cow::Owned(self.pass(&path).into_owned()),
+            path => path,
+        }
+    }
+
+    fn pass(self, path: &[u8]) -> Cow<'_, [u8]> {
         let mut path = Cow::Borrowed(path);
         for (wanted, step) in [
             (self.decode_unreserved, decoded as fn(&[u8]) -> Vec<u8>),
@@ -129,7 +137,7 @@ mod tests {
     }
 
     /// RFC 3986, 5.2.4 and 6.2.2, and what must not happen.
-    const CASES: [(&str, &str); 27] = [
+    const CASES: [(&str, &str); 29] = [
         ("/", "/"),
         ("/a", "/a"),
         ("/%7Ea", "/~a"),
@@ -157,6 +165,8 @@ mod tests {
         ("//a///b//", "/a/b/"),
         ("/a//../b", "/b"),
         ("/a/..//b", "/b"),
+        ("/%61/%/..", "/a/"),
+        ("/x/%2e%2e/%/../a", "/a"),
     ];
 
     #[test]
