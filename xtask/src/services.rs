@@ -250,8 +250,8 @@ fn disturb(dir: &Path, verb: &str, name: &str) -> Outcome {
     }
     meant.try_for_each(|process| match verb {
         "kill" => process.kill(),
-        "pause" => process.signal("STOP"),
-        "resume" => process.signal("CONT"),
+        "pause" => process.signal_all("STOP"),
+        "resume" => process.signal_all("CONT"),
         _ => process.revive(),
     })
 }

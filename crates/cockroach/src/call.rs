@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use sqlx::postgres::PgConnection;
 use terrace_core::Result;
 
+use crate::ask::{Answer, Query};
 use crate::error::Op;
 use crate::pool::{Failure, Pool};
 use crate::state::{Effect, diagnose};
@@ -16,14 +16,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 const RECONNECTS: usize = 2;
 
 impl Pool {
-    /// Has `attempt` send one statement, again where that cannot do it twice.
+    /// Asks what `bind` makes, again where that cannot do it twice.
     ///
     /// A write whose outcome is unknown is not sent again: the first may still be under way.
-    pub(crate) async fn call<T>(
-        &self,
-        op: Op,
-        attempt: impl AsyncFn(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T> {
+    pub(crate) async fn call<'q>(&self, op: Op, bind: impl Fn() -> Query<'q>) -> Result<Answer> {
         let mut pauses = ExponentialBuilder::new()
             .with_min_delay(FIRST_PAUSE)
             .with_max_delay(LONGEST_PAUSE)
@@ -33,8 +29,8 @@ impl Pool {
         let mut reconnects = 0;
         loop {
             let lease = self.acquire(op).await?;
-            let error = match lease.run(&attempt).await {
-                Ok(value) => return Ok(value),
+            let error = match lease.ask(bind()).await {
+                Ok(answer) => return Ok(answer),
                 Err(Failure::Database(error)) => error,
                 Err(Failure::Late) => return Err(op.unanswered()),
             };

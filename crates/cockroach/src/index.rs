@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Row as _;
-use sqlx::postgres::{PgArguments, PgConnection, Postgres};
+use sqlx::postgres::PgRow;
 use terrace_core::{
     Applied, Cas, Clock, Cursor, Error, ErrorKind, IndexCapabilities, IndexPage, IndexStore, Key,
     MAX_MANIFEST_BYTES, Record, Result, Runtime, Timestamp, Version,
 };
 
+use crate::ask::Query;
 use crate::config::CrdbConfig;
 use crate::error::Op;
 use crate::pool::Pool;
@@ -102,11 +103,8 @@ impl CrdbIndex {
         }
         let limit = i64::from(limit.min(MAX_PURGE));
         let purge = &self.statements.purge_expired;
-        let purged = self.pool.call(OP, async |connection| {
-            let purge = sqlx::query(purge.sql()).bind(limit);
-            purge.execute(connection).await
-        });
-        Ok(purged.await?.rows_affected())
+        let purged = self.pool.call(OP, || sqlx::query(purge.sql()).bind(limit));
+        Ok(purged.await?.affected)
     }
 
     /// Changes the record of `key`, if the condition of `statement` holds. `is_done` tells by the record whether it was, where
@@ -118,11 +116,8 @@ impl CrdbIndex {
         bind: impl Fn() -> Query<'q>,
         is_done: impl Fn(&Record) -> bool,
     ) -> Result<Cas> {
-        let written = self.pool.call(op, async |connection| {
-            bind().execute(connection).await
-        });
-        match written.await {
-            Ok(written) if written.rows_affected() == 0 => Ok(Cas::Conflict),
+        match self.pool.call(op, bind).await {
+            Ok(written) if written.affected == 0 => Ok(Cas::Conflict),
             Ok(_) => Ok(Cas::Applied),
             Err(error) if error.applied() == Applied::Unknown => match self.get(key).await {
                 Ok(Some(record)) if is_done(&record) => Ok(Cas::Applied),
@@ -150,8 +145,6 @@ async fn start(
     Ok((server, is_durable))
 }
 
-type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
-
 /// Key, version, retention in both forms, and manifest.
 fn bind_record<'q>(statement: &Statement, key: &Key, record: &'q Record) -> Query<'q> {
     sqlx::query(statement.sql())
@@ -176,15 +169,15 @@ impl IndexStore for CrdbIndex {
     async fn get(&self, key: &Key) -> Result<Option<Record>> {
         const OP: Op = Op::new("cockroach.get");
         let get = &self.statements.get;
-        let found = self.pool.call(OP, async |connection| {
-            let get = sqlx::query(get.sql()).bind(key_bytes(key));
-            let row = get.fetch_optional(connection).await?;
-            row.map(|row| from_row(&row)).transpose()
-        });
-        match found.await? {
-            Some(Some(record)) => Ok(Some(record)),
-            Some(None) => Err(OP.damaged("a record")),
-            None => Ok(None),
+        let found = self
+            .pool
+            .call(OP, || sqlx::query(get.sql()).bind(key_bytes(key)));
+        let Some(row) = found.await?.rows.pop() else {
+            return Ok(None);
+        };
+        match from_row(&row).map_err(|error| OP.error(error))? {
+            Some(record) => Ok(Some(record)),
+            None => Err(OP.damaged("a record")),
         }
     }
 
@@ -241,9 +234,13 @@ impl IndexStore for CrdbIndex {
         const OP: Op = Op::new("cockroach.scan");
         let after = after.map_or(&[][..], Cursor::as_bytes);
         let limit = limit.clamp(1, MAX_PAGE);
-        self.pool
-            .call(OP, async |connection| self.page(connection, after, limit).await)
-            .await
+        let scan = &self.statements.scan;
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = self
+            .pool
+            .call(OP, || sqlx::query(scan.sql()).bind(after).bind(rows));
+        let rows = found.await?.rows;
+        self.page(rows, limit).map_err(|error| OP.error(error))
     }
 
     fn capabilities(&self) -> IndexCapabilities {
@@ -255,17 +252,8 @@ impl IndexStore for CrdbIndex {
 }
 
 impl CrdbIndex {
-    async fn page(
-        &self,
-        connection: &mut PgConnection,
-        after: &[u8],
-        limit: usize,
-    ) -> Result<IndexPage, sqlx::Error> {
-        let rows = sqlx::query(self.statements.scan.sql())
-            .bind(after)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(connection)
-            .await?;
+    /// The page that `rows` are, of which `limit` were asked for.
+    fn page(&self, rows: Vec<PgRow>, limit: usize) -> Result<IndexPage, sqlx::Error> {
         let (mut records, mut last, mut bytes) = (Vec::with_capacity(rows.len()), Vec::new(), 0);
         let seen = rows.len();
         for row in rows {

@@ -17,6 +17,7 @@
 //! # Ok(()) }
 //! ```
 
+mod ask;
 mod call;
 mod config;
 mod error;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use parking_lot::Mutex;
-use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use terrace_core::{Clock, Result, Runtime, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::ask::{Answer, Query, Question};
 use crate::config::CrdbConfig;
 use crate::error::Op;
 use crate::session::{Dialer, within};
@@ -162,33 +162,29 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Runs `call`. The connection is kept only if it can be used for another.
-    pub(crate) async fn run<T>(
-        mut self,
-        call: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, Failure> {
+    /// Asks `query`. The connection is kept only if it can be used for another.
+    pub(crate) async fn ask(mut self, query: Query<'_>) -> Result<Answer, Failure> {
         let timeout = self.shared.response_timeout + GRACE;
-        self.call(timeout, call).await
+        self.settle(timeout, Question::Query(query)).await
     }
 
     /// Whether the server is still there.
     async fn answers(&mut self) -> bool {
-        let ping = async |connection: &mut PgConnection| connection.ping().await;
-        self.call(GRACE, ping).await.is_ok()
+        self.settle(GRACE, Question::Ping).await.is_ok()
     }
 
-    async fn call<T>(
+    async fn settle(
         &mut self,
         timeout: Duration,
-        call: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, Failure> {
+        question: Question<'_>,
+    ) -> Result<Answer, Failure> {
         let Some(mut session) = self.session.take() else {
             return Err(Failure::Late);
         };
         // From here on it is this future's: dropping that closes it.
-        let calling = call(&mut session.connection);
-        let called = within(&*self.shared.runtime, timeout, calling).await;
-        let result = match called {
+        let asking = question.ask(&mut session.connection);
+        let asked = within(&*self.shared.runtime, timeout, asking).await;
+        let result = match asked {
             Some(result) => result.map_err(Failure::Database),
             None => Err(Failure::Late),
         };
