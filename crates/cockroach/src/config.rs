@@ -84,7 +84,8 @@ impl CrdbConfig {
         if self.urls.is_empty() {
             return Err(invalid("no server is named: give at least one URL"));
         }
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let starts_well = !self.table.starts_with(|first: char| first.is_ascii_digit());
         let fits = (1..=MAX_TABLE).contains(&self.table.len());
         if !fits || !starts_well || !self.table.bytes().all(is_plain) {
@@ -205,10 +206,7 @@ mod tests {
             let servers = CrdbConfig::new(url).servers().unwrap();
             servers[0].get_ssl_mode()
         };
-        assert!(matches!(
-            mode("postgresql://u@h/d"),
-            PgSslMode::VerifyFull
-        ));
+        assert!(matches!(mode("postgresql://u@h/d"), PgSslMode::VerifyFull));
         assert!(matches!(
             mode("postgresql://u@h/d?sslmode=disable"),
             PgSslMode::Disable

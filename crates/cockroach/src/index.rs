@@ -14,9 +14,7 @@ use crate::ask::Query;
 use crate::config::CrdbConfig;
 use crate::error::Op;
 use crate::pool::Pool;
-use crate::record::{
-    expiry_to_sql, from_row, key_bytes, moment_to_sql, parse_key, version_to_sql,
-};
+use crate::record::{expiry_to_sql, from_row, key_bytes, moment_to_sql, parse_key, version_to_sql};
 use crate::schema;
 use crate::server::Server;
 use crate::session::{Dialer, within};

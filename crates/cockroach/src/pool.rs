@@ -89,7 +89,8 @@ impl Pool {
         let shared = &self.shared;
         let waiting = Arc::clone(&shared.permits).acquire_owned();
         let Some(permit) = within(&*shared.runtime, shared.acquire_timeout, waiting).await else {
-            let message = "all connections are busy: see what keeps the database, or raise `max_connections`";
+            let message =
+                "all connections are busy: see what keeps the database, or raise `max_connections`";
             return Err(op.late(message));
         };
         let mut lease = Lease {

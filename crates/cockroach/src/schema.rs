@@ -51,7 +51,10 @@ pub(crate) async fn prepare(
     runtime: &dyn Runtime,
 ) -> Result<()> {
     let table = &config.table;
-    match look(connection, table).await.map_err(|error| OP.refused(error))? {
+    match look(connection, table)
+        .await
+        .map_err(|error| OP.refused(error))?
+    {
         Found::Ours(Some(SCHEMA)) => return Ok(()),
         Found::Ours(Some(newer)) if newer > SCHEMA => return Err(too_new(table, newer)),
         Found::Foreign => return Err(foreign(table)),
@@ -71,7 +74,10 @@ pub(crate) async fn prepare(
         perform(connection, &step, runtime).await?;
     }
     // What a name in a condition did not make may be somebody else's.
-    match look(connection, table).await.map_err(|error| OP.refused(error))? {
+    match look(connection, table)
+        .await
+        .map_err(|error| OP.refused(error))?
+    {
         Found::Ours(Some(SCHEMA)) => Ok(()),
         Found::Ours(Some(newer)) => Err(too_new(table, newer)),
         _ => Err(foreign(table)),
@@ -138,7 +144,9 @@ async fn look(connection: &mut PgConnection, table: &str) -> Result<Found, sqlx:
     if !found.eq(COLUMNS) {
         return Ok(Found::Foreign);
     }
-    let version = AssertSqlSafe(format!(r#"SELECT version FROM "{table}_schema" WHERE id = 1"#));
+    let version = AssertSqlSafe(format!(
+        r#"SELECT version FROM "{table}_schema" WHERE id = 1"#
+    ));
     let version = sqlx::query_scalar(version).persistent(false);
     match version.fetch_optional(connection).await {
         Ok(version) => Ok(Found::Ours(version)),

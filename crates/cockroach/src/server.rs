@@ -29,7 +29,8 @@ impl Server {
         let mut parts = number.split(['.', '-']).map(str::parse::<u32>);
         match (parts.next(), parts.next()) {
             (Some(Ok(year)), Some(Ok(release))) if (year, release) < OLDEST_COCKROACH => {
-                let message = format!("CockroachDB {year}.{release} is too old: at least 22.2 is needed");
+                let message =
+                    format!("CockroachDB {year}.{release} is too old: at least 22.2 is needed");
                 Err(Error::new(ErrorKind::Unsupported, op.name(), message))
             }
             // What cannot be told is tried.
@@ -54,7 +55,10 @@ impl Server {
 
     /// Whether an acknowledged write survives a failover. CockroachDB answers when most replicas have it. PostgreSQL may
     /// promote a standby that it does not wait for.
-    pub(crate) async fn is_durable(self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn is_durable(
+        self,
+        connection: &mut PgConnection,
+    ) -> Result<bool, sqlx::Error> {
         match self {
             Self::Cockroach => Ok(true),
             Self::Postgres => {
@@ -73,7 +77,8 @@ mod tests {
     #[test]
     fn servers_are_told_by_their_versions() {
         let told = |version| Server::with_version(version, Op::new("cockroach.connect"));
-        let cockroach = "CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu, built 2023/09/27, go1.19.13)";
+        let cockroach =
+            "CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu, built 2023/09/27, go1.19.13)";
         assert_eq!(told(cockroach).unwrap(), Server::Cockroach);
         let newest = "CockroachDB CCL v25.4.0-alpha.1 (x86_64-pc-linux-gnu)";
         assert_eq!(told(newest).unwrap(), Server::Cockroach);

@@ -41,10 +41,9 @@ pub(crate) fn diagnose(error: &sqlx::Error) -> Diagnosis {
             "no TLS with the database: check its certificate, `authority` and the host's name; `sslmode=disable` in the \
              URL does without",
         ),
-        sqlx::Error::Configuration(_) => lost(
-            ErrorKind::Invalid,
-            "the URL cannot be used; see the cause",
-        ),
+        sqlx::Error::Configuration(_) => {
+            lost(ErrorKind::Invalid, "the URL cannot be used; see the cause")
+        }
         sqlx::Error::Protocol(_) => lost(
             ErrorKind::Internal,
             "the answer was not understood; is it really CockroachDB, or PostgreSQL?",

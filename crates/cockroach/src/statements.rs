@@ -37,7 +37,9 @@ impl Statements {
     pub(crate) fn of(table: &str) -> Self {
         let alive = "(expires_at IS NULL OR expires_at > now())";
         let moment = |parameter: &str| {
-            format!("'1970-01-01 00:00:00+00'::TIMESTAMPTZ + {parameter}::INT8 * INTERVAL '1 millisecond'")
+            format!(
+                "'1970-01-01 00:00:00+00'::TIMESTAMPTZ + {parameter}::INT8 * INTERVAL '1 millisecond'"
+            )
         };
         Self {
             get: Statement::new(format!(

@@ -17,6 +17,7 @@
 //! | `object-store` | `object_store` | `ObjectBlob`: bodies in a directory, or in an object store | yes |
 //! | `sqlite` | `sqlite` | `SqliteIndex`: the index in one file | yes |
 //! | `redis` | `redis` | `RedisTier`, an L1 that processes share; `RedisIndex` | |
+//! | `cockroach` | `cockroach` | `CrdbIndex`: the index in CockroachDB, or PostgreSQL | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
 //! | `proxy-config` | `proxy` | its options and rules, read from a file. Turns `proxy` on | |
@@ -147,6 +148,8 @@ pub use terrace_tiers::{
 
 pub mod backend;
 
+#[cfg(feature = "cockroach")]
+pub use terrace_cockroach as cockroach;
 #[cfg(feature = "durable")]
 pub use terrace_durable as durable;
 #[cfg(feature = "memory")]

@@ -224,7 +224,12 @@ fn children(pid: u32) -> Vec<String> {
     };
     let lists = threads.flatten().filter_map(|thread| {
         let children = fs::read_to_string(thread.path().join("children")).ok()?;
-        Some(children.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        Some(
+            children
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
     });
     lists.flatten().collect()
 }

@@ -42,7 +42,10 @@ impl Writer {
             }
             // Only one of his own can have come in between, of which he has no answer yet.
             Ok(Cas::Conflict) => {
-                assert!(self.possible.len() > 1, "a conflict without another: {present:?}");
+                assert!(
+                    self.possible.len() > 1,
+                    "a conflict without another: {present:?}"
+                );
                 true
             }
             Err(error) => {

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use terrace_cockroach::{CrdbConfig, CrdbIndex};
-use terrace_core::{
-    Applied, Cas, ErrorKind, IndexStore as _, Record, Retry, Timestamp,
-};
+use terrace_core::{Applied, Cas, ErrorKind, IndexStore as _, Record, Retry, Timestamp};
 
 use crate::support::{Table, connect, key, record, version};
 use crate::wire::Wire;
@@ -23,13 +21,22 @@ async fn by_wire(table: &Table) -> (CrdbIndex, Wire) {
     config.response_timeout = Duration::from_secs(1);
     let index = connect(config).await.unwrap();
     // Everything is prepared by this, so that the next answer is that to a statement.
-    assert_eq!(index.put_new(&key(1), &record(1)).await.unwrap(), Cas::Applied);
+    assert_eq!(
+        index.put_new(&key(1), &record(1)).await.unwrap(),
+        Cas::Applied
+    );
     assert_eq!(index.get(&key(1)).await.unwrap(), Some(record(1)));
     assert_eq!(
-        index.cas_update(&key(9), version(9), &record(9)).await.unwrap(),
+        index
+            .cas_update(&key(9), version(9), &record(9))
+            .await
+            .unwrap(),
         Cas::Conflict
     );
-    assert_eq!(index.delete(&key(9), version(9)).await.unwrap(), Cas::Conflict);
+    assert_eq!(
+        index.delete(&key(9), version(9)).await.unwrap(),
+        Cas::Conflict
+    );
     let touched = index.touch_ttl(&key(9), version(9), LATER).await;
     assert_eq!(touched.unwrap(), Cas::Conflict);
     (index, wire)
@@ -40,7 +47,10 @@ async fn p4_a_write_whose_answer_is_lost_is_read_back() {
     let Some(table) = Table::new() else { return };
     let (index, wire) = by_wire(&table).await;
     wire.lose_one_answer();
-    assert_eq!(index.put_new(&key(2), &record(2)).await.unwrap(), Cas::Applied);
+    assert_eq!(
+        index.put_new(&key(2), &record(2)).await.unwrap(),
+        Cas::Applied
+    );
     assert!(wire.is_passing(), "an answer was lost");
     assert_eq!(index.get(&key(2)).await.unwrap(), Some(record(2)));
 
@@ -122,7 +132,8 @@ async fn a_commit_that_lost_to_others_is_tried_again() {
     let Some(table) = Table::new() else { return };
     let index = table.connect().await;
     table.execute("CREATE SEQUENCE @_tries").await;
-    let thrice = "IF nextval('@_tries') <= 3 THEN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END IF";
+    let thrice =
+        "IF nextval('@_tries') <= 3 THEN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END IF";
     at_commit(&table, thrice).await;
     let put = index.put_new(&key(1), &record(1)).await;
     assert_eq!(put.unwrap(), Cas::Applied);
@@ -134,7 +145,11 @@ async fn one_that_always_loses_is_contended_and_without_effect() {
     let Some(table) = Table::new() else { return };
     let index = table.connect().await;
     for state in ["40001", "40P01"] {
-        at_commit(&table, &format!("RAISE EXCEPTION 'x' USING ERRCODE = '{state}'")).await;
+        at_commit(
+            &table,
+            &format!("RAISE EXCEPTION 'x' USING ERRCODE = '{state}'"),
+        )
+        .await;
         let error = index.put_new(&key(1), &record(1)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Contended, "{error}");
         assert_eq!(error.applied(), Applied::No, "{error}");

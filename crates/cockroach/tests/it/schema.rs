@@ -12,7 +12,10 @@ async fn any_number_of_nodes_may_start_at_once() {
     let starts = (0..12).map(|_| connect(table.config()));
     let nodes: Vec<_> = join_all(starts).await;
     let nodes: Vec<_> = nodes.into_iter().map(Result::unwrap).collect();
-    assert_eq!(nodes[0].put_new(&key(1), &record(1)).await.unwrap(), Cas::Applied);
+    assert_eq!(
+        nodes[0].put_new(&key(1), &record(1)).await.unwrap(),
+        Cas::Applied
+    );
     for node in &nodes {
         assert_eq!(node.get(&key(1)).await.unwrap(), Some(record(1)));
     }
@@ -25,9 +28,14 @@ async fn any_number_of_nodes_may_start_at_once() {
 async fn what_was_left_half_made_is_completed() {
     let Some(table) = Table::new() else { return };
     drop(table.connect().await);
-    table.execute("DROP TABLE @_schema; DROP INDEX @_expiry").await;
+    table
+        .execute("DROP TABLE @_schema; DROP INDEX @_expiry")
+        .await;
     let index = table.connect().await;
-    assert_eq!(index.put_new(&key(1), &record(1)).await.unwrap(), Cas::Applied);
+    assert_eq!(
+        index.put_new(&key(1), &record(1)).await.unwrap(),
+        Cas::Applied
+    );
     assert_eq!(index.purge_expired(10).await.unwrap(), 0);
     let mut config = table.config();
     config.migrate = false;
@@ -47,7 +55,9 @@ async fn a_newer_schema_is_refused() {
 #[tokio::test]
 async fn a_table_of_somebody_else_is_refused_and_left_alone() {
     let Some(table) = Table::new() else { return };
-    table.execute("CREATE TABLE @ (key TEXT, expires_at INT8)").await;
+    table
+        .execute("CREATE TABLE @ (key TEXT, expires_at INT8)")
+        .await;
     let error = connect(table.config()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     let others = "SELECT count(*)::INT8 FROM information_schema.tables WHERE table_name LIKE $1";

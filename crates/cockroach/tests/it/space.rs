@@ -8,7 +8,10 @@ use crate::support::{Table, connect, key, record};
 async fn rows(table: &Table) -> i64 {
     let count = format!("SELECT count(*)::INT8 FROM {}", table.name);
     let count = sqlx::query_scalar(sqlx::AssertSqlSafe(count));
-    count.fetch_one(&mut table.connection().await).await.unwrap()
+    count
+        .fetch_one(&mut table.connection().await)
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -25,7 +28,10 @@ async fn what_has_expired_is_removed_in_steps_and_nothing_else() {
             retain_until: until,
             ..record(number)
         };
-        assert_eq!(index.put_new(&key(number), &record).await.unwrap(), Cas::Applied);
+        assert_eq!(
+            index.put_new(&key(number), &record).await.unwrap(),
+            Cas::Applied
+        );
     }
     assert_eq!(rows(&table).await, 60);
     assert_eq!(index.purge_expired(7).await.unwrap(), 7);
@@ -57,7 +63,10 @@ async fn a_page_is_cut_before_it_becomes_too_large() {
             manifest: large.clone().into(),
             ..record(number)
         };
-        assert_eq!(index.put_new(&key(number), &record).await.unwrap(), Cas::Applied);
+        assert_eq!(
+            index.put_new(&key(number), &record).await.unwrap(),
+            Cas::Applied
+        );
     }
     let (mut sizes, mut cursor) = (Vec::new(), None);
     loop {

@@ -49,7 +49,10 @@ impl Table {
     pub(crate) async fn execute(&self, statements: &str) {
         let statements = statements.replace('@', &self.name);
         let statements = sqlx::raw_sql(AssertSqlSafe(statements));
-        statements.execute(&mut self.connection().await).await.unwrap();
+        statements
+            .execute(&mut self.connection().await)
+            .await
+            .unwrap();
     }
 }
 

@@ -17,7 +17,10 @@ async fn locked(table: &Table, response_timeout: Duration) -> (CrdbIndex, PgConn
     config.acquire_timeout = Duration::from_millis(200);
     config.response_timeout = response_timeout;
     let index = connect(config).await.unwrap();
-    assert_eq!(index.put_new(&key(1), &record(1)).await.unwrap(), Cas::Applied);
+    assert_eq!(
+        index.put_new(&key(1), &record(1)).await.unwrap(),
+        Cas::Applied
+    );
     // So that later ones are one question and one answer.
     let prepared = index.cas_update(&key(9), version(9), &record(9)).await;
     assert_eq!(prepared.unwrap(), Cas::Conflict);
@@ -81,7 +84,10 @@ async fn a_dropped_call_holds_up_nobody() {
 async fn patiently_update(index: &CrdbIndex) {
     for number in 100.. {
         let found = index.get(&key(1)).await.unwrap().unwrap();
-        match index.cas_update(&key(1), found.version, &record(number)).await {
+        match index
+            .cas_update(&key(1), found.version, &record(number))
+            .await
+        {
             Ok(Cas::Applied) => return,
             Ok(Cas::Conflict) => {}
             Err(error) => assert_ne!(error.kind(), ErrorKind::Internal, "{error}"),
