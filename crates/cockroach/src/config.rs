@@ -37,7 +37,7 @@ const PARAMETERS: [&str; 13] = [
 pub struct CrdbConfig {
     urls: Vec<SecretString>,
     /// The table of the records; `_schema` and `_expiry` are added for those beside it. Two caches may share a
-    /// database with two tables. Default: `terrace_index`. At most 40 lower-case letters, digits and underscores.
+    /// database with two tables. Default: `terrace`. At most 40 lower-case letters, digits and underscores.
     pub table: String,
     /// Whether to create the tables, or bring them up to date, if they are not. Default: yes. Otherwise that is an error,
     /// and somebody who may has to do it: [`connect`](crate::CrdbIndex::connect) once, with this set.
@@ -69,7 +69,7 @@ impl CrdbConfig {
         let urls = urls.into_iter().map(|url| SecretString::from(url.into()));
         Self {
             urls: urls.collect(),
-            table: "terrace_index".to_owned(),
+            table: "terrace".to_owned(),
             migrate: true,
             authority: None,
             max_connections: 16,
