@@ -16,6 +16,7 @@ use terrace_core::{
     BlobInfo, BlobName, BlobRead, BlobStore, BlobWrite, Error, ErrorKind, Result, Runtime,
     Timestamp,
 };
+use tokio::sync::Semaphore;
 
 use crate::blocking::blocking;
 use crate::config::{LocalConfig, ObjectBlobConfig};
@@ -23,6 +24,7 @@ use crate::error::{from_store, is_opaque, of_a_change};
 use crate::layout::Layout;
 use crate::local::LocalDir;
 use crate::read;
+use crate::upload::MAX_LINGERING;
 use crate::write::Writer;
 
 const OPEN: &str = "object_store.open";
@@ -30,9 +32,9 @@ const OPEN: &str = "object_store.open";
 /// Bodies in an object store, a directory, or memory.
 ///
 /// Small bodies are written by one request, larger ones in parts of bounded memory, and either becomes visible as a
-/// whole. What a dropped writer had uploaded is removed in the background; what a killed process had
-/// uploaded, by the next start ([`local`](Self::local)) or by the store's lifecycle rule for
-/// incomplete uploads, which you should set.
+/// whole. What a dropped writer had uploaded is removed in the background, with some patience if the store is in trouble; what a
+/// killed process had uploaded, by the next start (of [`local`](Self::local), and of the adapters for S3) or by the
+/// store's lifecycle rule for incomplete uploads, which you should set.
 ///
 /// Some stores, S3 among them, date a body back to the beginning of its upload: a garbage collection must
 /// leave alone what is younger than the longest fill.
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) part_size: usize,
     pub(crate) parallel_parts: usize,
     pub(crate) local: Option<LocalDir>,
+    /// A permit per upload whose abort failed and is tried again.
+    pub(crate) lingering: Semaphore,
     prefix: Path,
     layout: Layout,
 }
@@ -103,6 +107,7 @@ impl ObjectBlob {
             store,
             runtime,
             local,
+            lingering: Semaphore::new(MAX_LINGERING),
         });
         Ok(Self { shared })
     }

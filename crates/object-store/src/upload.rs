@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -148,6 +149,14 @@ async fn feed(upload: &mut dyn MultipartUpload, steps: &mut mpsc::Receiver<Step>
     Fed::Whole
 }
 
+/// How often the abort of an upload is tried, over two minutes or so.
+const ABORTS: u32 = 8;
+/// Between the first try and the second; doubled for each further one, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Uploads that wait for another try, of one store: more are left to the next sweep.
+pub(crate) const MAX_LINGERING: usize = 64;
+
 async fn abort(shared: &Shared, path: &Path, mut upload: Box<dyn MultipartUpload>) {
     let Err(error) = upload.abort().await else {
         return;
@@ -155,7 +164,36 @@ async fn abort(shared: &Shared, path: &Path, mut upload: Box<dyn MultipartUpload
     if let Some(local) = &shared.local {
         // `LocalFileSystem` forgets its staging file before it tries to complete, and leaves it if that fails.
         local.remove_staging(path).await;
-    } else {
-        tracing::debug!(%path, %error, "an unfinished upload stays; let the store's lifecycle rule remove it");
+        return;
     }
+    if let Err(error) = linger(shared, upload, error).await {
+        tracing::debug!(%path, %error, "an unfinished upload stays, until a sweep, or the store's lifecycle rule, removes it");
+    }
+}
+
+/// Tries to abort again while the store is in trouble, which is when uploads fail.
+async fn linger(
+    shared: &Shared,
+    mut upload: Box<dyn MultipartUpload>,
+    mut error: object_store::Error,
+) -> Result<(), object_store::Error> {
+    let Ok(_permit) = shared.lingering.try_acquire() else {
+        return Err(error);
+    };
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ABORTS {
+        match error {
+            // Aborted after all; or completed.
+            object_store::Error::NotFound { .. } => return Ok(()),
+            object_store::Error::Generic { .. } => {}
+            other => return Err(other),
+        }
+        shared.runtime.sleep(pause).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+        match upload.abort().await {
+            Ok(()) => return Ok(()),
+            Err(again) => error = again,
+        }
+    }
+    Err(error)
 }

@@ -26,6 +26,8 @@ pub(crate) struct Faults {
     /// This part fails, counted from 0.
     pub(crate) failing_part: AtomicUsize,
     pub(crate) fail_complete: AtomicBool,
+    /// So many aborts fail before one does not.
+    pub(crate) failing_aborts: AtomicUsize,
     /// Answers to reads are this many bytes too short.
     pub(crate) cut_short: AtomicUsize,
     /// Reads fail without saying why.
@@ -40,6 +42,7 @@ impl Default for Faults {
             part_permits: Semaphore::new(Semaphore::MAX_PERMITS),
             failing_part: AtomicUsize::new(usize::MAX),
             fail_complete: AtomicBool::new(false),
+            failing_aborts: AtomicUsize::new(0),
             cut_short: AtomicUsize::new(0),
             fail_reads: AtomicBool::new(false),
             parts_begun: AtomicUsize::new(0),
@@ -96,6 +99,15 @@ impl MultipartUpload for FaultyUpload {
     }
 
     async fn abort(&mut self) -> Result<()> {
+        let failing = &self.faults.failing_aborts;
+        if failing
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
+        {
+            return Err(fault());
+        }
         self.faults.aborted.fetch_add(1, Ordering::SeqCst);
         self.inner.abort().await
     }

@@ -148,6 +148,31 @@ async fn a_failed_completion_may_have_taken_effect() {
     eventually("the abort", || faults.aborted.load(Ordering::SeqCst) == 1).await;
 }
 
+/// A runtime in which no time passes.
+#[derive(Debug)]
+struct NoTime(Arc<dyn Runtime>);
+
+impl Runtime for NoTime {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.0.spawn(task);
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+#[tokio::test]
+async fn p9_an_abort_that_fails_is_tried_again() {
+    let (blob, faults) = store(Arc::new(NoTime(CurrentRuntime::port())));
+    faults.failing_aborts.store(3, Ordering::SeqCst);
+    let mut writer = blob.put(&name()).await.unwrap();
+    writer.write(body(5 * PART)).await.unwrap();
+    drop(writer);
+    eventually("the abort", || faults.aborted.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(faults.failing_aborts.load(Ordering::SeqCst), 0);
+}
+
 /// A runtime that is shutting down: it drops what it is given.
 #[derive(Debug)]
 struct ShutDown;
