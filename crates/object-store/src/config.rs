@@ -5,7 +5,7 @@ use terrace_core::{Error, ErrorKind, Result};
 
 use crate::layout::Layout;
 
-const MIB: usize = 1024 * 1024;
+pub(crate) const MIB: usize = 1024 * 1024;
 /// The most parts of one body that are under way at the same time.
 const MAX_PARALLEL: usize = 256;
 

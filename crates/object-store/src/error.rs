@@ -7,7 +7,11 @@ use terrace_core::{Error, ErrorKind};
 /// What `error` of the operation `op` on `path` means to our caller.
 pub(crate) fn from_store(op: &'static str, path: &Path, error: object_store::Error) -> Error {
     let (kind, advice) = diagnose(&error);
-    Error::new(kind, op, format!("{path}: {advice}")).with_source(error)
+    let answer = Error::new(kind, op, format!("{path}: {advice}"));
+    #[cfg(feature = "s3")]
+    return answer.with_source(crate::s3::presentable(error));
+    #[cfg(not(feature = "s3"))]
+    return answer.with_source(error);
 }
 
 /// What `error` of the operation `op` means to our caller; `subject` says what was tried on which file.
@@ -31,11 +35,27 @@ pub(crate) fn of_a_change(error: Error) -> Error {
 
 /// Whether `error` is one of the store that says nothing of its nature, as answers to wrong ranges are.
 pub(crate) fn is_opaque(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::Generic { .. }) && io_cause(error).is_none()
+    matches!(error, object_store::Error::Generic { .. })
+        && io_cause(error).is_none()
+        && of_server(error).is_none()
+}
+
+/// What the failure of a connection, or the words of a server, say.
+#[cfg(feature = "s3")]
+fn of_server(error: &object_store::Error) -> Option<(ErrorKind, &'static str)> {
+    crate::s3::of_failure(error)
+}
+
+#[cfg(not(feature = "s3"))]
+fn of_server(_: &object_store::Error) -> Option<(ErrorKind, &'static str)> {
+    None
 }
 
 fn diagnose(error: &object_store::Error) -> (ErrorKind, &'static str) {
     use object_store::Error as E;
+    if let Some(known) = of_server(error) {
+        return known;
+    }
     match error {
         E::NotFound { .. } => (ErrorKind::NotFound, "there is no such blob"),
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => (

@@ -1,9 +1,11 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! A [Terrace](https://docs.rs/terrace) blob store over any [`object_store`] backend: local files and
 //! memory here; S3, MinIO and Ceph through the adapters that build on this crate.
 //!
 //! | you want to | read |
 //! |---|---|
 //! | keep bodies in a directory of this machine | [`ObjectBlob::local`], [`LocalConfig`] |
+//! | keep bodies in S3, MinIO or Ceph | the adapters for them; module `s3`, with the feature of that name, is what they share |
 //! | keep bodies in another store | [`ObjectBlob::new`], [`ObjectBlobConfig`] |
 //!
 //! ```
@@ -36,6 +38,8 @@ mod error;
 mod layout;
 mod local;
 mod read;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod store;
 mod upload;
 mod write;

@@ -16,8 +16,10 @@
 //! | `durable` | `durable` | `DurableTier<B, I>`: any blob store under any index store | yes |
 //! | `object-store` | `object_store` | `ObjectBlob`: bodies in a directory, or in an object store | yes |
 //! | `sqlite` | `sqlite` | `SqliteIndex`: the index in one file | yes |
+//! | `s3` | `s3` | `S3Blob`: bodies in Amazon S3, or what speaks like it | |
+//! | `minio` | `minio` | `MinioBlob`: bodies in MinIO | |
+//! | `ceph` | `ceph` | `CephBlob`: bodies in Ceph | |
 //! | `redis` | `redis` | `RedisTier`, an L1 that processes share; `RedisIndex` | |
-//! | `cockroach` | `cockroach` | `CrdbIndex`: the index in CockroachDB, or PostgreSQL | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
 //! | `proxy-config` | `proxy` | its options and rules, read from a file. Turns `proxy` on | |
@@ -148,12 +150,14 @@ pub use terrace_tiers::{
 
 pub mod backend;
 
-#[cfg(feature = "cockroach")]
-pub use terrace_cockroach as cockroach;
+#[cfg(feature = "ceph")]
+pub use terrace_ceph as ceph;
 #[cfg(feature = "durable")]
 pub use terrace_durable as durable;
 #[cfg(feature = "memory")]
 pub use terrace_memory as memory;
+#[cfg(feature = "minio")]
+pub use terrace_minio as minio;
 #[cfg(feature = "object-store")]
 pub use terrace_object_store as object_store;
 #[cfg(feature = "pingora")]
@@ -162,6 +166,8 @@ pub use terrace_pingora as pingora;
 pub use terrace_proxy as proxy;
 #[cfg(feature = "redis")]
 pub use terrace_redis as redis;
+#[cfg(feature = "s3")]
+pub use terrace_s3 as s3;
 #[cfg(feature = "sqlite")]
 pub use terrace_sqlite as sqlite;
 

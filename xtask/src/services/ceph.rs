@@ -10,10 +10,10 @@ use super::wait::{http_status, output, until};
 use crate::Outcome;
 use crate::tools::{Tool, find};
 
-const fn tool(program: &'static str, package: &'static str) -> Tool {
+const fn tool(program: &'static str, variable: &'static str, package: &'static str) -> Tool {
     Tool {
         program,
-        variable: "CEPH_BIN",
+        variable,
         package,
         why: "Ceph, for the tests of its object store",
     }
@@ -26,10 +26,10 @@ pub(super) const SERVICE: Service = Service {
     name: "ceph",
     variable: "TERRACE_TEST_CEPH_URL",
     tools: &[
-        tool("ceph-mon", "ceph-mon"),
-        tool("ceph-osd", "ceph-osd"),
-        tool("radosgw", "radosgw"),
-        tool("ceph", "ceph-common"),
+        tool("ceph-mon", "CEPH_MON", "ceph-mon"),
+        tool("ceph-osd", "CEPH_OSD", "ceph-osd"),
+        tool("radosgw", "RADOSGW", "radosgw"),
+        tool("ceph", "CEPH", "ceph-common"),
     ],
     start,
 };

@@ -1,0 +1,34 @@
+use terrace_ceph::{CephBlob, CephConfig, Credentials};
+use terrace_testkit::CurrentRuntime;
+
+use crate::load::{Load, options};
+use crate::server::OwnServer;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_no_body_is_torn_when_cephs_gateway_is_killed_or_its_store_stopped_and_it_serves_again()
+{
+    let Some((server, variables)) = OwnServer::start("ceph").await else {
+        return;
+    };
+    let of = |name: &str| variables[&format!("TERRACE_TEST_CEPH_{name}")].clone();
+    let keys = Credentials::keys(of("ACCESS_KEY"), of("SECRET_KEY"));
+    let mut config = CephConfig::new(of("URL"), "bodies", keys);
+    config.options = options();
+    let connect = || CephBlob::connect(config.clone(), CurrentRuntime::port());
+    let store = connect().await.unwrap();
+
+    let load = Load::default();
+    load.until_disturbed(&store, server.run("kill", "ceph/gateway"))
+        .await;
+    server.run("revive", "ceph/gateway").await;
+    load.check(&store).await;
+    // The gateway does not fail then, but hangs: only deadlines end a call.
+    load.until_disturbed(&store, server.run("pause", "ceph/osd"))
+        .await;
+    server.run("resume", "ceph/osd").await;
+    load.check(&store).await;
+
+    // Nobody writes: what is unfinished is what the server's failures left, and the next start removes it.
+    let next = connect().await.unwrap();
+    assert_eq!(next.unfinished().await.unwrap(), 0);
+}

@@ -1,0 +1,86 @@
+//! Unfinished uploads are removed: at once, or by the next start.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use terrace_core::{BlobName, BlobStore as _, Generation, Key};
+use terrace_s3::{S3Blob, S3Config, UploadList};
+use terrace_testkit::CurrentRuntime;
+
+use crate::endpoints;
+
+const PART: usize = 5 << 20;
+
+fn name() -> BlobName {
+    BlobName {
+        key: Key::named("swept"),
+        generation: Generation::from_u64(7).unwrap(),
+    }
+}
+
+/// With everything stale that is unfinished.
+fn at_once(config: &S3Config) -> S3Config {
+    let mut config = config.clone();
+    config.options.stale_after = Duration::ZERO;
+    config
+}
+
+async fn connect(config: S3Config) -> S3Blob {
+    let store = S3Blob::connect(config, CurrentRuntime::port());
+    store.await.unwrap()
+}
+
+/// Uploads some parts, and then the process, as it were, is gone.
+fn killed_while_it_writes(config: S3Config) {
+    let process = tokio::runtime::Runtime::new().unwrap();
+    process.block_on(async {
+        let store = connect(config).await;
+        let mut writer = store.put(&name()).await.unwrap();
+        // Accepted only when the upload has begun and parts are on their way.
+        for _ in 0..8 {
+            writer.write(Bytes::from(vec![1; PART])).await.unwrap();
+        }
+        std::mem::forget(writer);
+    });
+    process.shutdown_background();
+}
+
+#[test]
+fn p9_what_a_killed_process_had_uploaded_is_swept_by_the_next_start_and_nothing_else() {
+    for (endpoint, config) in endpoints::all() {
+        let (ours, others) = (endpoints::own(&config), endpoints::own(&config));
+        killed_while_it_writes(ours.clone());
+        let next = tokio::runtime::Runtime::new().unwrap();
+        next.block_on(async {
+            let other = connect(at_once(&others)).await;
+            assert_eq!(other.swept(), 0, "{endpoint}: another cache's");
+            let young = connect(ours.clone()).await;
+            assert_eq!(young.swept(), 0, "{endpoint}: too young");
+            let store = connect(at_once(&ours)).await;
+            assert_ne!(store.capabilities().uploads, UploadList::Missing);
+            assert_eq!(store.swept(), 1, "{endpoint}");
+            assert_eq!(store.sweep().await.unwrap(), 0, "{endpoint}: once");
+            assert_eq!(store.head(&name()).await.unwrap(), None);
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p5_a_dropped_writer_leaves_no_upload() {
+    for (endpoint, config) in endpoints::all() {
+        let config = endpoints::own(&config);
+        let store = connect(config).await;
+        let mut writer = store.put(&name()).await.unwrap();
+        for _ in 0..4 {
+            writer.write(Bytes::from(vec![1; PART])).await.unwrap();
+        }
+        while store.unfinished().await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(writer);
+        while store.unfinished().await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(store.head(&name()).await.unwrap(), None, "{endpoint}");
+    }
+}
