@@ -8,29 +8,21 @@ use std::thread::available_parallelism;
 use bytesize::ByteSize;
 use clap::Args;
 use secrecy::SecretString;
-use serde::de::DeserializeOwned;
 use terrace::proxy::settings::Network;
-
-use crate::config::Section;
 
 mod connections;
 mod listen;
 mod log;
+mod shared;
+mod tiers;
 mod upstream;
 
 pub use connections::ConnectionArgs;
 pub use listen::ListenArgs;
 pub use log::LogArgs;
+pub use shared::{L1Args, SharedArgs};
+pub use tiers::TierArgs;
 pub use upstream::{Host, Select, UpstreamArgs};
-
-/// A command line, with a section of the configuration file that is its own.
-pub trait Cli: clap::Parser {
-    /// `[tiers]`.
-    type Tiers: Section + DeserializeOwned + Default;
-
-    /// The part that all wirings share.
-    fn proxy(&self) -> &ProxyArgs;
-}
 
 /// Where to listen, where to fetch from, and who may purge.
 #[derive(Debug, Clone, Args)]
@@ -142,7 +134,7 @@ pub fn bytes(text: &str, least: u64) -> Result<u64, String> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape clap wants")]
-fn secret(text: &str) -> Result<SecretString, Infallible> {
+pub(crate) fn secret(text: &str) -> Result<SecretString, Infallible> {
     Ok(text.into())
 }
 

@@ -9,28 +9,32 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use clap::Command;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use terrace::proxy::settings::{CacheSettings, PurgeSettings};
 use terrace::proxy::{HostPattern, KeyRules, ProxyConfig, Rule, Rules};
 use toml::Spanned;
 use toml::de::DeTable;
 
+mod keys;
 mod log;
 mod server;
 mod setting;
 mod upstream;
 
+pub use keys::Keys;
 pub use log::LogSection;
 pub use server::ServerSection;
 pub use setting::{Plain, Setting, Settings};
 pub use upstream::UpstreamSection;
 
-/// The file, as it is written. `T` is the section of one wiring, `[tiers]`.
+use keys::Named;
+
+/// The file, as it is written.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, bound = "T: DeserializeOwned + Default")]
+#[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
-pub struct File<T> {
+pub struct File {
     /// `[server]`: addresses, connections and threads.
     pub server: ServerSection,
     /// `[upstream]`: where responses come from.
@@ -41,8 +45,22 @@ pub struct File<T> {
     pub cache: CacheSettings,
     /// `[purge]`: who may purge.
     pub purge: PurgeSettings,
-    /// `[tiers]`: where objects are kept.
-    pub tiers: T,
+    /// `[tiers]`: what is kept in which tier.
+    pub tiers: Keys,
+    /// `[redis]`: where Redis is.
+    pub redis: Keys,
+    /// `[memcached]`: where Memcached is.
+    pub memcached: Keys,
+    /// `[s3]`: which bucket, and how to reach it.
+    pub s3: Keys,
+    /// `[minio]`: the same, of MinIO.
+    pub minio: Keys,
+    /// `[ceph]`: the same, of Ceph.
+    pub ceph: Keys,
+    /// `[dynamodb]`: which table, and how to reach it.
+    pub dynamodb: Keys,
+    /// `[cockroach]`: which database, and how to reach it.
+    pub cockroach: Keys,
     /// `[key]`: what keys are made of, where no rule says it.
     pub key: KeyRules,
     /// `[host_alias]`: hosts that are others by another name.
@@ -51,11 +69,31 @@ pub struct File<T> {
     pub rule: Vec<Spanned<Rule>>,
 }
 
-impl<T> File<T> {
+impl File {
     /// Whether a rule wants requests counted.
     pub fn counts_requests(&self) -> bool {
         let mut rules = self.rule.iter().map(Spanned::get_ref);
         rules.any(|rule| rule.store.second_request)
+    }
+
+    /// The sections whose keys depend on the program.
+    fn named(&self) -> [Named<'_>; 8] {
+        let named = |name, prefix, heading, keys| Named {
+            name,
+            prefix,
+            heading,
+            keys,
+        };
+        [
+            named("tiers", "", "Tiers", &self.tiers),
+            named("redis", "redis_", "Redis", &self.redis),
+            named("memcached", "memcached_", "Memcached", &self.memcached),
+            named("s3", "s3_", "S3", &self.s3),
+            named("minio", "minio_", "MinIO", &self.minio),
+            named("ceph", "ceph_", "Ceph", &self.ceph),
+            named("dynamodb", "dynamodb_", "DynamoDB", &self.dynamodb),
+            named("cockroach", "cockroach_", "CockroachDB", &self.cockroach),
+        ]
     }
 }
 
@@ -67,14 +105,14 @@ pub trait Section {
 
 /// A file that was read.
 #[derive(Debug)]
-pub struct Loaded<T> {
+pub struct Loaded {
     /// What it says.
-    pub file: File<T>,
+    pub file: File,
     path: PathBuf,
     text: String,
 }
 
-impl<T: DeserializeOwned + Default> Loaded<T> {
+impl Loaded {
     /// Reads the file at `path`; without one, everything is as if the file were empty.
     pub fn read(path: Option<&Path>) -> Result<Self, FileError> {
         let path = path.unwrap_or(Path::new(""));
@@ -91,6 +129,21 @@ impl<T: DeserializeOwned + Default> Loaded<T> {
             }),
             Err(error) => Err(FileError::of_toml(path, &text, error)),
         }
+    }
+
+    /// `command`, with what the file says as the defaults of its options.
+    pub(crate) fn apply_to(&self, command: Command) -> Result<Command, FileError> {
+        let mut settings = Settings::default();
+        self.file.server.settings(&mut settings);
+        self.file.upstream.settings(&mut settings);
+        self.file.log.settings(&mut settings);
+        let named = self.file.named();
+        for section in &named {
+            for (id, key, setting) in section.settings(&command, self)? {
+                settings.set(id, key, Some(setting));
+            }
+        }
+        settings.into_defaults(command, self)
     }
 
     /// Writes the rules and the keys into `config`, and says where the first mistake in them is.

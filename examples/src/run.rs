@@ -18,9 +18,9 @@ use terrace::proxy::{
 };
 use terrace::{Runtime, Stack, TokioRuntime};
 
-use crate::cli::{Cli, ProxyArgs};
-use crate::config::{File, Loaded};
-use crate::origin;
+use crate::cli::ProxyArgs;
+use crate::config::Loaded;
+use crate::{Wiring, origin, tiers};
 
 mod addresses;
 mod connections;
@@ -36,31 +36,15 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 
 static STORAGE: TerraceStorage = TerraceStorage::new();
 
-/// What one wiring adds to the common server.
-#[derive(Debug)]
-pub struct Wiring<F> {
-    /// Where the tiers keep their data, for the line that says that the proxy is ready: `data ./terrace-data`.
-    pub place: String,
-    /// Opens the tiers, on the runtime they are to use.
-    pub open: F,
-}
-
 /// The `main` of a wiring: reads the command line and the file it names, serves until a signal comes, and says in one line
 /// why if it cannot.
 ///
 /// SIGTERM lets requests and writes finish, SIGINT does not; both end with status 0. Whatever prevents
 /// serving ends with status 1.
-pub fn main<A, F, O>(
-    wire: impl FnOnce(A, &File<A::Tiers>) -> Result<Wiring<F>, BoxError>,
-) -> ExitCode
-where
-    A: Cli,
-    F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
-    O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
-{
-    let started = options::read::<A>().and_then(|(args, loaded)| {
+pub fn main<W: Wiring>() -> ExitCode {
+    let started = options::read::<W>().and_then(|(wiring, loaded)| {
         telemetry::log_to_stderr();
-        Ok(start(args, &loaded, wire)?)
+        Ok(start(wiring, &loaded)?)
     });
     match started {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,53 +56,44 @@ where
     }
 }
 
-fn start<A, F, O>(
-    args: A,
-    loaded: &Loaded<A::Tiers>,
-    wire: impl FnOnce(A, &File<A::Tiers>) -> Result<Wiring<F>, BoxError>,
-) -> Result<(), BoxError>
-where
-    A: Cli,
-    F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
-    O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
-{
-    let proxy = args.proxy().clone();
-    let limits = connections::limits(&proxy.connections)?;
-    if proxy.check_config {
+fn start<W: Wiring>(wiring: W, loaded: &Loaded) -> Result<(), BoxError> {
+    let args = wiring.proxy().clone();
+    let limits = connections::limits(&args.connections)?;
+    tiers::check(&wiring)?;
+    if args.check_config {
         // Any origin will do where none is named.
         let origin = Origin::Demonstration(SocketAddr::from(([127, 0, 0, 1], 9)));
-        options::proxy_config::<A>(&proxy, loaded, &origin)?;
-        proxy.tls.certificate().map_err(options::told)?;
-        wire(args, &loaded.file)?;
+        options::proxy_config(&args, loaded, &origin)?;
+        args.tls.certificate().map_err(options::told)?;
         let _ = writeln!(std::io::stdout(), "the configuration is valid");
         return Ok(());
     }
-    let wiring = wire(args, &loaded.file)?;
-    let addresses = Addresses::claim(&proxy)?;
-    let config = options::proxy_config::<A>(&proxy, loaded, &addresses.origin)?;
-    serve(&proxy, config, limits, addresses, wiring)
+    let addresses = Addresses::claim(&args)?;
+    let config = options::proxy_config(&args, loaded, &addresses.origin)?;
+    let place = wiring.place();
+    let counts_requests = loaded.file.counts_requests();
+    let open = move |runtime| tiers::open(wiring, counts_requests, runtime);
+    serve(&args, config, limits, addresses, &place, open)
 }
 
-fn serve<F, O>(
+fn serve<O>(
     args: &ProxyArgs,
     mut config: ProxyConfig,
     limits: ConnectionLimits,
     addresses: Addresses,
-    wiring: Wiring<F>,
+    place: &str,
+    open: impl FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
 ) -> Result<(), BoxError>
 where
-    F: FnOnce(Arc<dyn Runtime>) -> O + Send + 'static,
     O: Future<Output = Result<Stack, BoxError>> + Send + 'static,
 {
     let certificate = args.tls.certificate().map_err(options::told)?;
     let metrics = telemetry::record_metrics()?;
-    let Wiring { place, open } = wiring;
-
     let access_log = args.log.open()?;
     config.access_log.clone_from(&access_log);
     let proxy = CachingProxy::new(&STORAGE, config)?;
     let insight = proxy.insight();
-    let ready = ready::Announcement::new(&addresses, &place);
+    let ready = ready::Announcement::new(&addresses, place);
     let upkeep = metrics.clone();
     let stack = StackService::new(&STORAGE, move |handle| {
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new(handle));

@@ -23,7 +23,53 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::workspace::cargo;
+
+    /// The crates of which a program has those it is wired of, and no others.
+    const ADAPTERS: [&str; 9] = [
+        "object-store",
+        "sqlite",
+        "redis",
+        "memcached",
+        "s3",
+        "minio",
+        "ceph",
+        "dynamodb",
+        "cockroach",
+    ];
+
+    /// The adapters that a program of one feature is built with.
+    fn adapters_of(feature: &str) -> BTreeSet<String> {
+        let mut tree = cargo();
+        tree.args(["tree", "-p", "terrace-examples", "--no-default-features"])
+            .args([
+                "--features",
+                feature,
+                "--edges",
+                "normal",
+                "--prefix",
+                "none",
+            ]);
+        let tree = tree.output().expect("cargo runs");
+        let said = String::from_utf8_lossy(&tree.stderr);
+        assert!(tree.status.success(), "{said}");
+        let tree = String::from_utf8(tree.stdout).expect("text");
+        let crates = tree.lines().filter_map(|line| line.split(' ').next());
+        let ours = crates.filter_map(|name| name.strip_prefix("terrace-"));
+        let adapters = ours.filter(|name| ADAPTERS.contains(name));
+        adapters.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_wiring_is_built_with_its_adapters_only() {
+        for (feature, adapters) in [("embedded", &["object-store", "sqlite"][..])] {
+            let expected = adapters.iter().map(ToString::to_string).collect();
+            assert_eq!(adapters_of(feature), expected, "{feature}");
+        }
+    }
 
     #[test]
     fn features_are_read_in_order_without_the_default() {

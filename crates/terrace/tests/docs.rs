@@ -258,7 +258,8 @@ fn every_option_of_the_example_is_told() {
     for path in [
         "examples/src/cli.rs",
         "examples/src/cli/log.rs",
-        "examples/src/bin/embedded.rs",
+        "examples/src/cli/tiers.rs",
+        "examples/src/backends/local.rs",
     ] {
         options.extend(between(tree.text(path), "env = \"", '"'));
     }
@@ -269,6 +270,33 @@ fn every_option_of_the_example_is_told() {
         .filter(|it| !readme.contains(&format!("`{it}`")))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_setting_of_the_backends_is_told() {
+    let tree = Tree::read();
+    let told = tree.text("docs/configuration.md");
+    let mut missing = Vec::new();
+    for (path, text) in tree.with_extension("rs") {
+        let Ok(file) = path.strip_prefix("examples/src") else {
+            continue;
+        };
+        let section = match (file.parent().and_then(Path::to_str), file.file_stem()) {
+            (Some("backends"), Some(backend)) if backend != "local" => backend.to_str().unwrap(),
+            (Some("cli"), Some(stem)) if stem == "shared" => "tiers",
+            _ => continue,
+        };
+        for variable in between(text, "env = \"", '"') {
+            let prefix = format!("TERRACE_{}_", section.to_uppercase());
+            let key = variable.strip_prefix(&prefix);
+            let key = key.or_else(|| variable.strip_prefix("TERRACE_")).unwrap();
+            let row = format!("| `{section}.{}` | `{variable}` |", key.to_lowercase());
+            if !told.contains(&row) {
+                missing.push(row);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]

@@ -49,28 +49,31 @@ impl Visitor<'_> for AsWritten {
 
 /// The values of a file that become defaults of options.
 #[derive(Debug, Default)]
-pub struct Settings<'a>(Vec<(&'static str, &'static str, &'a Setting)>);
+pub struct Settings<'a>(Vec<(String, String, &'a Setting)>);
 
 impl<'a> Settings<'a> {
     /// `value` is for the option `id`, which clap knows by the name of its field; in the file it is called `key`.
-    pub fn set(&mut self, id: &'static str, key: &'static str, value: Option<&'a Setting>) {
-        self.0.extend(value.map(|value| (id, key, value)));
+    pub fn set(
+        &mut self,
+        id: impl Into<String>,
+        key: impl Into<String>,
+        value: Option<&'a Setting>,
+    ) {
+        let named = value.map(|value| (id.into(), key.into(), value));
+        self.0.extend(named);
     }
 
     /// `command`, with these values as the defaults of its options.
-    pub(crate) fn into_defaults<T>(
+    pub(crate) fn into_defaults(
         self,
         mut command: Command,
-        of: &Loaded<T>,
-    ) -> Result<Command, FileError>
-    where
-        T: serde::de::DeserializeOwned + Default,
-    {
+        of: &Loaded,
+    ) -> Result<Command, FileError> {
         for (id, key, setting) in self.0 {
             let value = setting.get_ref().0.clone();
-            check(&command, id, &value)
+            check(&command, &id, &value)
                 .map_err(|why| of.error(&setting.span(), format!("`{key}`: {why}")))?;
-            command = command.mut_arg(id, |arg| arg.default_value(value));
+            command = command.mut_arg(&id, |arg| arg.default_value(value));
         }
         Ok(command)
     }

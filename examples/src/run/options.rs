@@ -4,14 +4,13 @@ use std::error::Error as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use serde::de::DeserializeOwned;
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use terrace::proxy::{ConfigError, ProxyConfig, PurgeConfig, TlsError};
 
 use super::BoxError;
 use super::addresses::Origin;
-use crate::cli::{Cli, ProxyArgs};
-use crate::config::{Loaded, Section as _, Settings};
+use crate::cli::ProxyArgs;
+use crate::config::Loaded;
 
 /// Why nothing is going to be served.
 pub(super) enum Ended {
@@ -36,12 +35,18 @@ impl From<BoxError> for Ended {
 }
 
 /// Reads the command line and the file it names.
-pub(super) fn read<A: Cli>() -> Result<(A, Loaded<A::Tiers>), Ended> {
+pub(super) fn read<W: Parser>() -> Result<(W, Loaded), Ended> {
     // Which file it is has to be known before the rest can be understood.
-    let named = without_answers(A::command()).try_get_matches()?;
-    let (command, loaded) = with_file::<A>(&named)?;
-    let args = A::from_arg_matches_mut(&mut command.try_get_matches()?)?;
+    let named = without_answers(W::command()).try_get_matches()?;
+    let loaded = load(&named)?;
+    let command = loaded.apply_to(W::command()).map_err(BoxError::from)?;
+    let args = W::from_arg_matches_mut(&mut command.try_get_matches()?)?;
     Ok((args, loaded))
+}
+
+fn load(named: &ArgMatches) -> Result<Loaded, BoxError> {
+    let path = named.try_get_one::<PathBuf>("config")?;
+    Ok(Loaded::read(path.map(PathBuf::as_path))?)
 }
 
 /// `command`, without complaints, and without help, which is to show what the file says.
@@ -55,38 +60,23 @@ fn without_answers(command: Command) -> Command {
         .arg(flag("version").short('V'))
 }
 
-fn with_file<A: Cli>(named: &ArgMatches) -> Result<(Command, Loaded<A::Tiers>), BoxError> {
-    let path = named.try_get_one::<PathBuf>("config")?;
-    let loaded = Loaded::<A::Tiers>::read(path.map(PathBuf::as_path))?;
-    let mut settings = Settings::default();
-    loaded.file.server.settings(&mut settings);
-    loaded.file.upstream.settings(&mut settings);
-    loaded.file.log.settings(&mut settings);
-    loaded.file.tiers.settings(&mut settings);
-    let command = settings.into_defaults(A::command(), &loaded)?;
-    Ok((command, loaded))
-}
-
 /// How the proxy is to behave. `origin` is where responses come from if nothing is said.
-pub(super) fn proxy_config<A: Cli>(
+pub(super) fn proxy_config(
     args: &ProxyArgs,
-    loaded: &Loaded<A::Tiers>,
+    loaded: &Loaded,
     origin: &Origin,
 ) -> Result<ProxyConfig, BoxError> {
     let group = args.origin.group(&origin.servers());
     let mut config = ProxyConfig::with_group(group.map_err(told)?);
     loaded.file.cache.apply(&mut config);
     loaded.apply_rules(&mut config)?;
-    config.purge = purge_config::<A>(args, loaded)?;
+    config.purge = purge_config(args, loaded)?;
     config.validate().map_err(|why| in_file(loaded, why))?;
     Ok(config)
 }
 
 /// With its place in the file, if it was the file that said it.
-fn in_file<T>(loaded: &Loaded<T>, why: ConfigError) -> BoxError
-where
-    T: DeserializeOwned + Default,
-{
+fn in_file(loaded: &Loaded, why: ConfigError) -> BoxError {
     let key = match &why {
         ConfigError::Zero(name) => ["cache", *name],
         ConfigError::Name(_) => ["cache", "name"],
@@ -108,10 +98,7 @@ pub(super) fn told(error: TlsError) -> BoxError {
     }
 }
 
-fn purge_config<A: Cli>(
-    args: &ProxyArgs,
-    loaded: &Loaded<A::Tiers>,
-) -> Result<PurgeConfig, BoxError> {
+fn purge_config(args: &ProxyArgs, loaded: &Loaded) -> Result<PurgeConfig, BoxError> {
     let mut said = loaded.file.purge.clone();
     said.token_only |= args.purge_token_only;
     if !args.purge_allow.is_empty() {

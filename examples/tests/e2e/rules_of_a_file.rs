@@ -290,11 +290,15 @@ async fn a_mistake_is_told_with_its_place() {
 }
 
 /// Files, and the whole of what is said of them.
-const MISTAKES: [(&str, &str); 22] = [
+const MISTAKES: [(&str, &str); 23] = [
     ("x = [", "line 1: unclosed array, expected `]`"),
     (
         "[tiers]\n\nl0 = 1",
-        "line 3: unknown field `l0`, expected one of `data`, `l0_bytes`, `l0_gate`, `no_l0`, `durability`, `gc_interval`, in `tiers`",
+        "line 3: `tiers.l0`: `embedded` has no such setting, but l0_bytes, l0_gate, no_l0, gc_interval, data, durability",
+    ),
+    (
+        "[redis]\nurl = \"redis://127.0.0.1\"",
+        "line 2: `redis.url`: `embedded` has no Redis",
     ),
     (
         "\n[rule]\n",

@@ -43,7 +43,12 @@ impl Setup {
 
     /// With no argument, and none of our variables.
     pub(crate) fn bare() -> Self {
-        let mut command = Command::new(program());
+        Self::of(&program())
+    }
+
+    /// Another program than `embedded`, as bare.
+    pub(crate) fn of(program: &Path) -> Self {
+        let mut command = Command::new(program);
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("TERRACE_") || name == "RUST_LOG" {
