@@ -63,7 +63,13 @@ static SERVICES: [Service; 8] = [
 ];
 
 /// Those that tests are run against.
-const TESTED: [Service; 4] = [redis::SINGLE, redis::TLS, redis::SENTINEL, redis::CLUSTER];
+const TESTED: [Service; 5] = [
+    redis::SINGLE,
+    redis::TLS,
+    redis::SENTINEL,
+    redis::CLUSTER,
+    postgres::SERVICE,
+];
 
 /// Those that take minutes to get, and so are not among the default ones.
 static ON_REQUEST: [Service; 1] = [ceph::SERVICE];
@@ -250,8 +256,8 @@ fn disturb(dir: &Path, verb: &str, name: &str) -> Outcome {
     }
     meant.try_for_each(|process| match verb {
         "kill" => process.kill(),
-        "pause" => process.signal("STOP"),
-        "resume" => process.signal("CONT"),
+        "pause" => process.signal_all("STOP"),
+        "resume" => process.signal_all("CONT"),
         _ => process.revive(),
     })
 }

@@ -20,6 +20,7 @@
 //! | `minio` | `minio` | `MinioBlob`: bodies in MinIO | |
 //! | `ceph` | `ceph` | `CephBlob`: bodies in Ceph | |
 //! | `redis` | `redis` | `RedisTier`, an L1 that processes share; `RedisIndex` | |
+//! | `cockroach` | `cockroach` | `CrdbIndex`: the index in CockroachDB, or PostgreSQL | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
 //! | `proxy-config` | `proxy` | its options and rules, read from a file. Turns `proxy` on | |
@@ -152,6 +153,8 @@ pub mod backend;
 
 #[cfg(feature = "ceph")]
 pub use terrace_ceph as ceph;
+#[cfg(feature = "cockroach")]
+pub use terrace_cockroach as cockroach;
 #[cfg(feature = "durable")]
 pub use terrace_durable as durable;
 #[cfg(feature = "memory")]

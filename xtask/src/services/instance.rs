@@ -103,7 +103,7 @@ impl Instance {
     /// Stops it, and removes all it kept.
     pub(super) fn remove(&self) -> Outcome {
         for process in self.processes()?.iter().rev() {
-            process.signal("CONT")?;
+            process.signal_all("CONT")?;
             process.kill()?;
         }
         match fs::remove_dir_all(&self.dir) {

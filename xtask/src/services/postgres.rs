@@ -83,7 +83,7 @@ fn start(instance: &mut Instance) -> Outcome {
     psql("postgres", "create database terrace")?;
     instance.publish(
         SERVICE.variable,
-        format!("postgresql://terrace@127.0.0.1:{port}/terrace"),
+        format!("postgresql://terrace@127.0.0.1:{port}/terrace?sslmode=disable"),
     )
 }
 

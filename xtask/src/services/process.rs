@@ -186,7 +186,17 @@ impl Process {
         (started(pid)? == then).then_some(pid)
     }
 
-    pub(super) fn signal(&self, signal: &str) -> Outcome {
+    /// Sends a signal to it and to its children: PostgreSQL has one for each connection.
+    pub(super) fn signal_all(&self, signal: &str) -> Outcome {
+        self.signal(signal)?;
+        for child in self.pid().map(children).unwrap_or_default() {
+            // It may have ended in between.
+            let _ = output(Command::new("kill").arg(format!("-{signal}")).arg(child));
+        }
+        Ok(())
+    }
+
+    fn signal(&self, signal: &str) -> Outcome {
         let Some(pid) = self.pid() else { return Ok(()) };
         let sent = output(
             Command::new("kill")
@@ -205,6 +215,23 @@ impl Process {
         self.signal("KILL")?;
         wait::until(&format!("the end of {}", self.name()), || !self.runs())
     }
+}
+
+/// The numbers of the processes that one has started.
+fn children(pid: u32) -> Vec<String> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let lists = threads.flatten().filter_map(|thread| {
+        let children = fs::read_to_string(thread.path().join("children")).ok()?;
+        Some(
+            children
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    });
+    lists.flatten().collect()
 }
 
 /// When the process with this number was started, in the kernel's ticks; nothing if it has ended.
