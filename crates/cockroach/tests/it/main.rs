@@ -3,6 +3,7 @@
 
 mod answers;
 mod schema;
+mod sessions;
 mod space;
 mod support;
 mod waiting;

@@ -39,6 +39,10 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(error.applied(), Applied::Unknown, "{error}");
+    assert!(
+        error.to_string().contains("the database gave up"),
+        "{error}"
+    );
     drop(holder);
     patiently_update(&index).await;
 }
