@@ -21,9 +21,9 @@ pub(super) const SERVICE: Service = Service {
     start,
 };
 
-/// Two of them, for what is distributed over servers.
+/// Three of them, for what is distributed over servers.
 fn start(instance: &mut Instance) -> Outcome {
-    let ports: [u16; 2] = port::free()?;
+    let ports: [u16; 3] = port::free()?;
     for (number, port) in ports.iter().enumerate() {
         let program = SERVER.find().unwrap_or_default();
         let server = Spawn::new(format!("server-{number}"), program)
