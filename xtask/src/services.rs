@@ -63,12 +63,13 @@ static SERVICES: [Service; 8] = [
 ];
 
 /// Those that tests are run against.
-const TESTED: [Service; 5] = [
+const TESTED: [Service; 6] = [
     redis::SINGLE,
     redis::TLS,
     redis::SENTINEL,
     redis::CLUSTER,
     postgres::SERVICE,
+    memcached::SERVICE,
 ];
 
 /// Those that take minutes to get, and so are not among the default ones.

@@ -76,7 +76,7 @@ pub(crate) fn release_embedded() -> Outcome<PathBuf> {
 }
 
 /// The packages whose tests need servers.
-const SERVED: &[&str] = &["terrace-redis", "terrace-cockroach"];
+const SERVED: &[&str] = &["terrace-redis", "terrace-memcached", "terrace-cockroach"];
 
 /// Whether the tests of one of `packages` are among those that `args` ask for.
 fn names(args: &[String], packages: &[&str]) -> bool {

@@ -21,6 +21,7 @@
 //! | `ceph` | `ceph` | `CephBlob`: bodies in Ceph | |
 //! | `redis` | `redis` | `RedisTier`, an L1 that processes share; `RedisIndex` | |
 //! | `cockroach` | `cockroach` | `CrdbIndex`: the index in CockroachDB, or PostgreSQL | |
+//! | `memcached` | `memcached` | `MemcachedTier`, an L1 that processes share | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
 //! | `proxy-config` | `proxy` | its options and rules, read from a file. Turns `proxy` on | |
@@ -157,6 +158,8 @@ pub use terrace_ceph as ceph;
 pub use terrace_cockroach as cockroach;
 #[cfg(feature = "durable")]
 pub use terrace_durable as durable;
+#[cfg(feature = "memcached")]
+pub use terrace_memcached as memcached;
 #[cfg(feature = "memory")]
 pub use terrace_memory as memory;
 #[cfg(feature = "minio")]

@@ -66,9 +66,11 @@ pub(super) async fn send<W: AsyncWrite + Unpin>(
             if bytes.len() >= BATCH_BYTES {
                 break;
             }
-            let (Ok(permit), Ok(request)) = (sent.try_reserve(), queue.try_recv()) else {
+            // In this order: a request that was taken is sent.
+            let Ok(permit) = sent.try_reserve() else {
                 break;
             };
+            let Ok(request) = queue.try_recv() else { break };
             next = admitted(request, session).map(|next| (permit, next));
         }
         if let Err(error) = writer.write_all(&bytes).await {
