@@ -28,7 +28,7 @@ pub(crate) fn owner(members: &[ServerId], group: KeyDigest) -> Option<ServerId> 
     members.iter().copied().max_by_key(|id| (drawn(id), *id))
 }
 
-/// A bijection that leaves no bit where it was (the finalizer of SplitMix64).
+/// A bijection that leaves no bit where it was (what `SplitMix64` ends with).
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
