@@ -90,21 +90,27 @@ async fn p3_a_process_with_an_older_list_notices() {
     let new = process(&servers, "older");
     store_all(&new, 2).await;
     // It asks its servers every few seconds.
-    let refused = loop {
-        let mut refused = 0;
-        for key in keys() {
-            match old.purge(&Target::Key(key)).await {
-                Ok(_) => {}
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-                    refused += 1;
-                }
+    let noticed = async {
+        loop {
+            match refused(&old).await {
+                0 => tokio::time::sleep(Duration::from_millis(100)).await,
+                refused => return refused,
             }
         }
-        if refused > 0 {
-            break refused;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     };
+    let refused = tokio::time::timeout(Duration::from_mins(1), noticed).await;
+    let refused = refused.expect("it notices in the end");
     assert!(refused < keys().count(), "what did not move is as it was");
+}
+
+/// How many purges a process with an older list cannot make.
+async fn refused(old: &MemcachedTier) -> usize {
+    let mut refused = 0;
+    for key in keys() {
+        if let Err(error) = old.purge(&Target::Key(key)).await {
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+            refused += 1;
+        }
+    }
+    refused
 }

@@ -126,7 +126,10 @@ async fn p3_a_purge_that_cannot_be_made_is_not_acknowledged_and_others_are() {
             Err(_) => lost.push(number),
         }
     }
-    assert!((1..OBJECTS as usize).contains(&lost.len()), "{lost:?}");
+    assert!(
+        !lost.is_empty() && (lost.len() as u64) < OBJECTS,
+        "{lost:?}"
+    );
     servers.disturb("revive", 2);
     for number in lost {
         assert!(matches!(
