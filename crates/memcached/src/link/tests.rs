@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -143,16 +143,30 @@ async fn p3_a_cas_value_is_not_sent_on_another_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_owes_an_answer_for_too_long_loses_its_connection() {
-    let fake = Fake::start(|line| {
-        let is_hung = line.starts_with("mg hung ");
-        let answer = is_hung.then(Vec::new);
-        answer.or_else(|| greet(line)).or_else(|| echo(line))
+    let hangs = AtomicBool::new(false);
+    let fake = Fake::start(move |line| {
+        // It says nothing any more, until it is connected to anew.
+        if line.starts_with("mg hung ") {
+            hangs.store(true, Ordering::Release);
+        } else if line == "stats settings" {
+            hangs.store(false, Ordering::Release);
+        }
+        let silence = hangs.load(Ordering::Acquire).then(Vec::new);
+        silence.or_else(|| greet(line)).or_else(|| echo(line))
     })
     .await;
     let mut link = link(&fake);
     Arc::get_mut(&mut link.plan).unwrap().response_timeout = Duration::from_millis(300);
-    // Its caller leaves long before.
+    // Those who call leave long before they would notice.
     let _ = drop_after(2, link.call(get("hung"))).await;
+    let again = async {
+        while fake.connections() < 2 {
+            let _ = drop_after(2, link.call(get("hung"))).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let again = tokio::time::timeout(Duration::from_mins(1), again).await;
+    again.expect("it is connected to again");
     let answer = loop {
         if let Ok(reply) = link.call(get("good")).await {
             break reply.answer;
