@@ -63,13 +63,15 @@ static SERVICES: [Service; 8] = [
 ];
 
 /// Those that tests are run against.
-const TESTED: [Service; 6] = [
+static TESTED: [Service; 8] = [
     redis::SINGLE,
     redis::TLS,
     redis::SENTINEL,
     redis::CLUSTER,
     postgres::SERVICE,
     memcached::SERVICE,
+    minio::SERVICE,
+    ceph::SERVICE,
 ];
 
 /// Those that take minutes to get, and so are not among the default ones.

@@ -76,7 +76,14 @@ pub(crate) fn release_embedded() -> Outcome<PathBuf> {
 }
 
 /// The packages whose tests need servers.
-const SERVED: &[&str] = &["terrace-redis", "terrace-memcached", "terrace-cockroach"];
+const SERVED: &[&str] = &[
+    "terrace-redis",
+    "terrace-memcached",
+    "terrace-cockroach",
+    "terrace-s3",
+    "terrace-minio",
+    "terrace-ceph",
+];
 
 /// Whether the tests of one of `packages` are among those that `args` ask for.
 fn names(args: &[String], packages: &[&str]) -> bool {
