@@ -60,10 +60,12 @@ impl Spawn {
         command(self.words.iter().map(String::as_str))
     }
 
-    /// As the user `nobody`, if this is root: some servers refuse to be root.
+    /// As the user `nobody`, if this is root: some servers refuse to be root. Its data may be below a home folder that only
+    /// root may enter, so it keeps the right to.
     pub(super) fn unprivileged(mut self) -> Outcome<Self> {
         if is_root()? {
-            let drop = "setpriv --reuid=nobody --regid=nogroup --clear-groups";
+            let drop = "setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=+dac_override \
+                        --ambient-caps=+dac_override";
             self.words.splice(..0, drop.split(' ').map(str::to_owned));
         }
         Ok(self)
