@@ -63,19 +63,20 @@ static SERVICES: [Service; 8] = [
 ];
 
 /// Those that tests are run against.
-static TESTED: [Service; 8] = [
+static TESTED: [Service; 9] = [
     redis::SINGLE,
     redis::TLS,
     redis::SENTINEL,
     redis::CLUSTER,
     postgres::SERVICE,
     memcached::SERVICE,
+    dynamodb::IN_MEMORY,
     minio::SERVICE,
     ceph::SERVICE,
 ];
 
-/// Those that take minutes to get, and so are not among the default ones.
-static ON_REQUEST: [Service; 1] = [ceph::SERVICE];
+/// Those that take minutes to get, or stand in for another, and so are not among the default ones.
+static ON_REQUEST: [Service; 2] = [ceph::SERVICE, dynamodb::IN_MEMORY];
 
 pub(crate) fn services(args: &[String]) -> Outcome {
     let Arguments { dir, words } = Arguments::parse(args)?;

@@ -80,6 +80,7 @@ const SERVED: &[&str] = &[
     "terrace-redis",
     "terrace-memcached",
     "terrace-cockroach",
+    "terrace-dynamodb",
     "terrace-s3",
     "terrace-minio",
     "terrace-ceph",

@@ -22,6 +22,7 @@
 //! | `redis` | `redis` | `RedisTier`, an L1 that processes share; `RedisIndex` | |
 //! | `cockroach` | `cockroach` | `CrdbIndex`: the index in CockroachDB, or PostgreSQL | |
 //! | `memcached` | `memcached` | `MemcachedTier`, an L1 that processes share | |
+//! | `dynamodb` | `dynamodb` | `DdbIndex`: the index in a DynamoDB table | |
 //! | `pingora` | `pingora` | `TerraceStorage`: a stack as Pingora's storage, and the other way round | |
 //! | `proxy` | `proxy` | `CachingProxy`: a ready Pingora proxy. Turns `pingora` on | |
 //! | `proxy-config` | `proxy` | its options and rules, read from a file. Turns `proxy` on | |
@@ -158,6 +159,8 @@ pub use terrace_ceph as ceph;
 pub use terrace_cockroach as cockroach;
 #[cfg(feature = "durable")]
 pub use terrace_durable as durable;
+#[cfg(feature = "dynamodb")]
+pub use terrace_dynamodb as dynamodb;
 #[cfg(feature = "memcached")]
 pub use terrace_memcached as memcached;
 #[cfg(feature = "memory")]
