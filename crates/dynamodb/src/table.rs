@@ -158,7 +158,7 @@ impl Search<'_> {
             let answer = |answer| unless("ValidationException", "already", answer);
             sent(update.send()).map(answer).boxed()
         };
-        self.calls.run(Op::write(OP), update).await
+        self.calls.run(Op::new(OP), update).await
     }
 
     /// Orders the table. Somebody else may have done so at the same time.
@@ -196,7 +196,7 @@ impl Search<'_> {
             let answer = |answer| unless("ResourceInUseException", "", answer);
             sent(create.clone().send()).map(answer).boxed()
         };
-        self.calls.run(Op::write(OP), create).await
+        self.calls.run(Op::new(OP), create).await
     }
 
     fn error(&self, kind: ErrorKind, advice: impl AsRef<str>) -> Error {
@@ -205,7 +205,8 @@ impl Search<'_> {
     }
 }
 
-/// Takes a refusal that somebody else's success brings about for a success: the next look tells.
+/// Takes a refusal that somebody else's success brings about for a success: the next look tells. So a repeat after a lost answer
+/// does no harm.
 fn unless<T, E: ProvideErrorMetadata>(
     code: &str,
     word: &str,

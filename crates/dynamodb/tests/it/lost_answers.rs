@@ -1,5 +1,6 @@
 //! What is repeated, and what is not.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use terrace_core::{Applied, Cas, Error, ErrorKind, IndexStore, Retry, Timestamp};
@@ -96,7 +97,8 @@ async fn a_write_that_hangs_ends_at_its_deadline_and_may_have_been_done() {
         assert_eq!(error.kind(), ErrorKind::Timeout, "{operation}: {error}");
         assert_eq!(error.applied(), Applied::Unknown, "{operation}: {error}");
     }
-    assert_eq!(fake.operations().len(), 4);
+    let sent = fake.operations();
+    assert!(sent.len() <= 4, "something was repeated: {sent:?}");
 }
 
 #[tokio::test]
@@ -151,11 +153,14 @@ async fn calls_beyond_the_connections_wait_and_say_so() {
     config.call_timeout = Duration::from_millis(200);
     let index = connect(config).await.unwrap();
     fake.script([Answer::Silence]);
-    let (key, record) = (key(1), record(10, 1));
-    let (hangs, waits) = tokio::join!(index.get(&key), index.put_new(&key, &record));
-    assert_eq!(hangs.unwrap_err().kind(), ErrorKind::Timeout);
-    let error = waits.unwrap_err();
+    let key = key(1);
+    let mut hangs = pin!(index.get(&key));
+    assert!(futures::poll!(hangs.as_mut()).is_pending());
+    // It has the connection until it is polled again.
+    let error = index.put_new(&key, &record(10, 1)).await.unwrap_err();
     assert_eq!(error.applied(), Applied::No, "{error}");
     assert!(error.to_string().contains("connections"), "{error}");
-    assert_eq!(fake.operations(), ["GetItem"]);
+    assert_eq!(hangs.await.unwrap_err().kind(), ErrorKind::Timeout);
+    let sent = fake.operations();
+    assert!(!sent.contains(&"PutItem".to_owned()), "{sent:?}");
 }

@@ -1,6 +1,7 @@
 use std::env;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
@@ -40,11 +41,16 @@ impl Server {
         let number = TABLES.fetch_add(1, Ordering::Relaxed);
         let table = format!("terrace-test-{}-{number}", std::process::id());
         self.tables.lock().unwrap().push(table.clone());
-        if self.is_local() {
-            return local(&self.url, &table);
-        }
-        let mut config = DdbConfig::new(table);
+        let mut config = if self.is_local() {
+            local(&self.url, &table)
+        } else {
+            DdbConfig::new(table)
+        };
         config.endpoint = Some(self.url.clone());
+        // No test of a real server is about deadlines, and a machine may have much else to do.
+        config.attempt_timeout = Duration::from_mins(1);
+        config.call_timeout = Duration::from_mins(2);
+        config.start_timeout = Duration::from_mins(3);
         config
     }
 
