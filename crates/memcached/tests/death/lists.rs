@@ -1,4 +1,4 @@
-//! Lists of servers that change, and groups whose objects do not go together.
+//! Lists of servers that change.
 
 use std::env;
 use std::time::Duration;
@@ -101,27 +101,6 @@ async fn p3_a_process_with_an_older_list_notices() {
     let refused = tokio::time::timeout(Duration::from_mins(1), noticed).await;
     let refused = refused.expect("it notices in the end");
     assert!(refused < keys().count(), "what did not move is as it was");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn p3_a_purge_of_one_variant_voids_its_fences_where_others_stay() {
-    let Some(servers) = servers() else { return };
-    let tier = process(&servers, "variants");
-    let object = Object::new(1000, 1);
-    let key = Key::named("a");
-    let variants = [key, key.variant(Key::named("b").primary())];
-    for (purged, stays) in [(0, 1), (1, 0)] {
-        for variant in &variants {
-            let committed = object.store(&tier, variant).await.unwrap();
-            assert_eq!(committed, Committed::Published);
-        }
-        let fence = tier.fence(&variants[purged]).await.unwrap();
-        tier.purge(&Target::Key(variants[purged])).await.unwrap();
-        let late = object.store_under(&tier, &variants[purged], fence).await;
-        assert_eq!(late.unwrap(), Committed::Fenced);
-        let left = tier.lookup(&variants[stays]).await.unwrap();
-        assert!(matches!(left, Lookup::Hit(_)));
-    }
 }
 
 /// How many purges a process with an older list cannot make.

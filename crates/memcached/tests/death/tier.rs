@@ -1,18 +1,22 @@
 //! Servers of the tier die and hang, and no request notices (P7); what was purged stays purged (P3).
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
-use terrace_core::{Committed, Key, Level, Lookup, Meta, NoTier, Target, Tier, Timestamp};
+use terrace_core::{
+    Committed, Key, Level, Lookup, Meta, NoTier, ReadBody, Result, Target, Tier, Timestamp,
+};
 use terrace_durable::DurableTier;
 use terrace_memcached::{MemcachedConfig, MemcachedTier};
 use terrace_memory::{InMemoryBlobStore, InMemoryIndexStore};
 use terrace_policy::Policy;
 use terrace_testkit::{CurrentRuntime, ManualClock, sample::Object};
-use terrace_tiers::{Intent, Limits, MultiTier, Source, Stack, TokioRuntime};
+use terrace_tiers::{Intent, Limits, MultiTier, Rescue, Source, Stack, TokioRuntime};
 
 use crate::server::OwnServers;
 
@@ -195,10 +199,34 @@ async fn request(stack: &Stack, number: u64) -> Option<Source> {
         filling.finish().await;
         return None;
     };
+    hit.body.set_rescue(Arc::new(Origin(body.clone())));
     let mut read = Vec::new();
-    while let Some(piece) = hit.body.read().await.expect("another tier has it") {
+    while let Some(piece) = hit.body.read().await.expect("the origin has it") {
         read.extend_from_slice(&piece);
     }
     assert!(read == body, "object {number} has {} bytes", read.len());
     Some(hit.source)
+}
+
+/// Where the bodies come from. The tiers may hold two fills of one object, and then neither goes on with the other's.
+struct Origin(Bytes);
+
+#[async_trait]
+impl Rescue for Origin {
+    async fn resume(&self, range: Range<u64>, _: u64) -> Result<Box<dyn ReadBody>> {
+        let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        Ok(Box::new(Self(self.0.slice(range))))
+    }
+}
+
+#[async_trait]
+impl ReadBody for Origin {
+    async fn read(&mut self) -> Result<Option<Bytes>> {
+        let rest = std::mem::take(&mut self.0);
+        Ok((!rest.is_empty()).then_some(rest))
+    }
+
+    fn seek(&mut self, _: Range<u64>) -> Result<()> {
+        unreachable!("a rescue is read forwards")
+    }
 }

@@ -15,6 +15,7 @@ pub(super) enum Flaw {
     FencesAreCheckedAtAdmit,
     FencesOfNothingSurvive,
     FencesAreOfKeys,
+    FencesSurviveBesideOthers,
     GroupIsThePrimarySlot,
     KeyPurgeTakesTheGroup,
     PurgeAlwaysFinds,
@@ -117,6 +118,14 @@ const CAUGHT: &[(Flaw, &str)] = &[
     (
         Flaw::FencesAreOfKeys,
         "a_purge_of_all_variants_dropped_at_each_poll_can_be_repeated",
+    ),
+    (
+        Flaw::FencesSurviveBesideOthers,
+        "p3_a_purge_of_one_variant_voids_its_fences_where_others_stay",
+    ),
+    (
+        Flaw::FencesSurviveBesideOthers,
+        "p3_a_purge_of_one_variant_voids_its_fill_where_others_stay",
     ),
     (
         Flaw::GroupIsThePrimarySlot,

@@ -26,6 +26,8 @@ pub(super) fn cases() -> Vec<Case<dyn Tier>> {
         purge_of_all_variants_of_nothing_is_not_found,
         p3_purge_of_all_variants_voids_fences_of_variants_never_seen,
         p3_purge_of_all_variants_voids_fills_that_are_under_way,
+        p3_a_purge_of_one_variant_voids_its_fences_where_others_stay,
+        p3_a_purge_of_one_variant_voids_its_fill_where_others_stay,
         a_group_can_be_filled_and_purged_again_and_again,
     ]
 }
@@ -204,9 +206,7 @@ fn whole_group() -> [Key; 4] {
 }
 
 async fn purge_of_all_variants_removes_all(tier: AnyTier) -> Outcome {
-    for (n, stored) in (0..).zip(whole_group()) {
-        store(&*tier, &stored, &Object::new(100, n)).await?;
-    }
+    store_all(&*tier).await?;
     let outside = [key(2), variant(key(2), 1)];
     for stored in outside {
         store(&*tier, &stored, &Object::new(100, 9)).await?;
@@ -279,6 +279,60 @@ async fn p3_purge_of_all_variants_voids_fills_that_are_under_way(tier: AnyTier) 
         let committed = fill.commit(object.commit()).await?;
         check_eq!(committed, Committed::Fenced, "the purge came first");
         check_miss(&*tier, &stored).await?;
+    }
+    Ok(())
+}
+
+async fn p3_a_purge_of_one_variant_voids_its_fences_where_others_stay(tier: AnyTier) -> Outcome {
+    for purged in whole_group() {
+        store_all(&*tier).await?;
+        let fences = [
+            hit(&*tier, &purged).await?.fence,
+            tier.fence(&purged).await?,
+        ];
+        tier.purge(&Target::Key(purged)).await?;
+        for fence in fences {
+            check_fenced(&*tier, &purged, &Object::new(1000, 9), fence).await?;
+        }
+        // Again, where it is not there any more.
+        let fence = miss(&*tier, &purged).await?;
+        tier.purge(&Target::Key(purged)).await?;
+        check_fenced(&*tier, &purged, &Object::new(1000, 9), fence).await?;
+        check_only_gone(&*tier, &purged).await?;
+    }
+    Ok(())
+}
+
+async fn p3_a_purge_of_one_variant_voids_its_fill_where_others_stay(tier: AnyTier) -> Outcome {
+    for purged in whole_group() {
+        store_all(&*tier).await?;
+        let object = Object::new(100_000, 9);
+        let fence = hit(&*tier, &purged).await?.fence;
+        let mut fill = tier.admit(&purged, object.entry.clone(), fence).await?;
+        fill.write(object.body.clone()).await?;
+        tier.purge(&Target::Key(purged)).await?;
+        let committed = fill.commit(object.commit()).await?;
+        check_eq!(committed, Committed::Fenced, "the purge came first");
+        check_only_gone(&*tier, &purged).await?;
+    }
+    Ok(())
+}
+
+async fn store_all(tier: &dyn Tier) -> Outcome {
+    for (n, stored) in (0..).zip(whole_group()) {
+        store(tier, &stored, &Object::new(100, n)).await?;
+    }
+    Ok(())
+}
+
+/// `purged` is a miss, and the rest of its group is as it was stored.
+async fn check_only_gone(tier: &dyn Tier, purged: &Key) -> Outcome {
+    for (n, stored) in (0..).zip(whole_group()) {
+        if stored == *purged {
+            check_miss(tier, &stored).await?;
+        } else {
+            check_hit(tier, &stored, &Object::new(100, n)).await?;
+        }
     }
     Ok(())
 }

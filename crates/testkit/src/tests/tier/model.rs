@@ -83,6 +83,11 @@ impl ModelTier {
     fn void(&self, state: &mut State, target: &Target, named: &[Key]) {
         match self.flaw {
             Flaw::FencesOfNothingSurvive if named.is_empty() => {}
+            Flaw::FencesSurviveBesideOthers
+                if state
+                    .objects
+                    .keys()
+                    .any(|key| key.primary() == target.primary()) => {}
             Flaw::FencesAreOfKeys => {
                 for key in named.iter().copied().chain([target.key()]) {
                     *state.epochs.entry(key).or_default() += 1;
