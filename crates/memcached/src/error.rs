@@ -58,7 +58,7 @@ fn diagnose(cause: &Cause) -> (ErrorKind, &'static str) {
         Cause::Timeout => (ErrorKind::Timeout, "it did not answer in time"),
         Cause::ServerError(text) if text.contains("out of memory") => (
             ErrorKind::Exhausted,
-            "it is full, and may not evict: start it with a larger `-m`, and without `-M`",
+            "it is full, and found nothing that it may evict: start it with a larger `-m`, and without `-M`",
         ),
         Cause::ServerError(text) if text.contains("too large") => (
             ErrorKind::Exhausted,

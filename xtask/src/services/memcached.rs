@@ -27,7 +27,7 @@ fn start(instance: &mut Instance) -> Outcome {
     for (number, port) in ports.iter().enumerate() {
         let program = SERVER.find().unwrap_or_default();
         let server = Spawn::new(format!("server-{number}"), program)
-            .line("-l 127.0.0.1 -U 0 -m 64 -c 1024 -p")
+            .line("-l 127.0.0.1 -U 0 -m 256 -c 1024 -p")
             .args([port])
             .listening(*port);
         // It refuses to be root.

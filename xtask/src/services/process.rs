@@ -146,8 +146,10 @@ impl Process {
                 } else {
                     self.launch()
                 };
+                // One that cannot have its port ends in a moment, and then it is another that listens there.
+                return failure.is_err();
             }
-            failure.is_err() || port.is_none_or(wait::listens)
+            port.is_none_or(wait::listens) && self.runs()
         })?;
         failure
     }

@@ -21,6 +21,9 @@ use terrace_tiers::{Intent, Limits, MultiTier, Rescue, Source, Stack, TokioRunti
 use crate::server::OwnServers;
 
 const OBJECTS: u64 = 24;
+/// Between two looks at a server that is coming back.
+const PAUSE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_mins(2);
 const FAR: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,9 +62,13 @@ async fn p7_no_request_fails_when_a_server_dies_or_hangs_and_it_serves_again_whe
         servers.disturb(back, number);
         for object in 0..OBJECTS {
             // The guard tries again after a while, and then the tier is filled from below.
-            while request(stack, object).await != Some(Source::Tier(Level::L1)) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            let served = async {
+                while request(stack, object).await != Some(Source::Tier(Level::L1)) {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            };
+            let served = tokio::time::timeout(PATIENCE, served).await;
+            served.expect("the tier serves in the end");
             // A purge is acknowledged again, and holds.
             let target = Target::Key(key(object));
             let purged = stack.purge(&target).await;
@@ -145,12 +152,16 @@ async fn p3_a_purge_that_cannot_be_made_is_not_acknowledged_and_others_are() {
 
 /// What is there, once there is a connection.
 async fn patiently(tier: &MemcachedTier, key: &Key) -> Lookup {
-    loop {
-        match tier.lookup(key).await {
-            Ok(lookup) => return lookup,
-            Err(_) => tokio::task::yield_now().await,
+    let answered = async {
+        loop {
+            match tier.lookup(key).await {
+                Ok(lookup) => return lookup,
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
         }
-    }
+    };
+    let answered = tokio::time::timeout(PATIENCE, answered).await;
+    answered.expect("the server answers in the end")
 }
 
 type Tiers =
