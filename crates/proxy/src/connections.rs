@@ -18,6 +18,7 @@ use pingora::services::listening::Service;
 use pingora_timeout::timeout;
 
 mod farewell;
+mod gather;
 mod head;
 mod limits;
 mod reader;
@@ -26,6 +27,7 @@ mod slots;
 
 pub use limits::ConnectionLimits;
 
+use gather::Gather;
 use head::Follows;
 use reader::{Begun, Reader};
 use refusal::Refusal;
@@ -70,7 +72,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Connections<A> {
         Service::new(name.to_owned(), self)
     }
 
-    async fn serve_http1(&self, mut stream: Stream, shutdown: &ShutdownWatch) {
+    async fn serve_http1(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let mut stream: Stream = Box::new(Gather::new(stream));
         let mut stopping = shutdown.clone();
         let mut settings = None;
         let mut begun = Begun::default();
