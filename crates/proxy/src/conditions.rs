@@ -61,11 +61,11 @@ fn fails(asked: &HeaderMap, there: &HeaderMap, received: SystemTime) -> bool {
         return !etag::list_names(&wanted, there.get(header::ETAG), etag::strong_eq);
     }
     // One that is no date counts for nothing, as does one where no modification is known (section 13.1.4).
-    let until = date(asked, header::IF_UNMODIFIED_SINCE, received);
+    let Some(until) = date(asked, header::IF_UNMODIFIED_SINCE, received) else {
+        return false;
+    };
     let modified = date(there, header::LAST_MODIFIED, received);
-    until
-        .zip(modified)
-        .is_some_and(|(until, modified)| modified > until)
+    modified.is_some_and(|modified| modified > until)
 }
 
 fn has_what_there_is(asked: &HeaderMap, there: &HeaderMap, received: SystemTime) -> bool {

@@ -1,10 +1,9 @@
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, Version, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use pingora::cache::key::HashBinary;
 use pingora::cache::lock::CacheKeyLockImpl;
 use pingora::cache::predictor::Predictor;
@@ -65,12 +64,14 @@ pub struct CachingProxy {
     stats: Arc<Stats>,
     in_flight: InFlight,
     background: InFlight,
+    /// `Via` of a response in HTTP/1.1. A name that passed the check is a valid value.
+    via: &'static str,
 }
 
 impl CachingProxy {
     /// A proxy that caches in `storage`. Install a recorder for metrics before, or they go nowhere.
     ///
-    /// Pingora wants the lock that collapses requests to be `'static`; each proxy leaks one, of a few
+    /// Pingora wants the lock that collapses requests to be `'static`; each proxy leaks one, and the text of `Via`: a few
     /// hundred bytes.
     pub fn new(storage: &'static TerraceStorage, config: ProxyConfig) -> Result<Self, ConfigError> {
         config.validate()?;
@@ -101,6 +102,7 @@ impl CachingProxy {
             variants,
             stats,
             in_flight,
+            via: Box::leak(headers::via(Version::HTTP_11, &config.name).into_boxed_str()),
             config,
         })
     }
@@ -132,10 +134,11 @@ impl CachingProxy {
 
 #[async_trait]
 impl ProxyHttp for CachingProxy {
-    type CTX = RequestContext;
+    /// Boxed: Pingora moves it from future to future, each of which has room for it, and copies those futures, too.
+    type CTX = Box<RequestContext>;
 
     fn new_ctx(&self) -> Self::CTX {
-        RequestContext::new(self.in_flight.enter())
+        Box::new(RequestContext::new(self.in_flight.enter()))
     }
 
     fn init_downstream_modules(&self, modules: &mut HttpModules) {
@@ -325,7 +328,10 @@ impl ProxyHttp for CachingProxy {
         give_withheld(session, response, ctx)?;
         let report = outcome::of(session, ctx);
         response.append_header("cache-status", self.cache_status(&report))?;
-        response.append_header("via", headers::via(response.version, &self.config.name))?;
+        match response.version {
+            Version::HTTP_11 => response.append_header("via", HeaderValue::from_static(self.via))?,
+            other => response.append_header("via", headers::via(other, &self.config.name))?,
+        };
         if let Some(age) = outcome::age_of_new(session) {
             response.insert_header(header::AGE, age.as_secs())?;
         }
@@ -385,11 +391,6 @@ impl ProxyHttp for CachingProxy {
 
 impl CachingProxy {
     fn cache_status(&self, report: &crate::status::Report) -> String {
-        let now = self.config.clock.now();
-        // Long enough for most: growing it costs more than writing it.
-        let mut text = String::with_capacity(96);
-        // A `String` takes whatever is written.
-        let _ = write!(text, "{}", report.cache_status(&self.config.name, now));
-        text
+        report.cache_status(&self.config.name, self.config.clock.now())
     }
 }

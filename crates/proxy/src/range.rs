@@ -1,8 +1,11 @@
 //! Ranges of a response: which are served, which are ignored.
 
+use std::ops::Range;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
+use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{RangeType, range_header_filter};
 
@@ -25,28 +28,33 @@ pub(crate) fn apply(
     max_ranges: usize,
     now: SystemTime,
 ) -> RangeType {
-    let wanted = wanted(req, response, max_ranges, now);
-    if let Some((Selection::Unsatisfiable, len)) = wanted {
-        refuse(response, len);
-        return RangeType::Invalid;
-    }
-    let field = match &wanted {
-        Some((Selection::Ranges(ranges), _)) => {
-            let text =
-                |range: &std::ops::Range<usize>| format!("{}-{}", range.start, range.end - 1);
-            let list: Vec<_> = ranges.iter().map(text).collect();
-            HeaderValue::try_from(format!("bytes={}", list.join(","))).ok()
-        }
-        _ => None,
-    };
-    let Ok(mut plain) = RequestHeader::build(Method::GET, b"/", Some(1)) else {
+    let Ok(plain) = &*PLAIN else {
         return RangeType::None;
     };
-    if let Some(field) = field {
-        // It cannot fail for a value that was made here.
-        let _ = plain.insert_header(header::RANGE, field);
+    match wanted(req, response, max_ranges, now) {
+        Some((Selection::Unsatisfiable, len)) => {
+            refuse(response, len);
+            RangeType::Invalid
+        }
+        Some((Selection::Ranges(ranges), _)) => {
+            let mut plain = plain.clone();
+            // It cannot fail for a value that was made here.
+            let _ = plain.insert_header(header::RANGE, field(&ranges));
+            range_header_filter(&plain, response, None)
+        }
+        Some((Selection::Ignored, _)) | None => range_header_filter(plain, response, None),
     }
-    range_header_filter(&plain, response, None)
+}
+
+/// A request for the whole.
+static PLAIN: LazyLock<Result<RequestHeader>> =
+    LazyLock::new(|| RequestHeader::build(Method::GET, b"/", Some(1)));
+
+/// The `Range` that asks for `ranges`.
+fn field(ranges: &[Range<usize>]) -> String {
+    let text = |range: &Range<usize>| format!("{}-{}", range.start, range.end - 1);
+    let list: Vec<_> = ranges.iter().map(text).collect();
+    format!("bytes={}", list.join(","))
 }
 
 /// What `req` wants of `response`, and how long that is; `None` where it gets the whole.

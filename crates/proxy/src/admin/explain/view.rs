@@ -202,7 +202,7 @@ impl Last {
                 "variant"
             },
             outcome: decision.outcome,
-            cache_status: report.map(|it| it.cache_status(name, decision.at).to_string()),
+            cache_status: report.map(|it| it.cache_status(name, decision.at)),
             reason,
             why: why::of(decision.outcome, reason),
             status: decision.status,
