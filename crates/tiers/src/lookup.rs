@@ -7,7 +7,7 @@ use crate::guard::Guard;
 use crate::lane::Plan;
 use crate::progress::InProgress;
 use crate::promotion::{Planned, Promotions};
-use crate::reader::HitBody;
+use crate::reader::{HitBody, Stored};
 use crate::stack::{Shared, Stack};
 use crate::stats::{LaneEnd, Purpose, Tally};
 use crate::ticket::Ticket;
@@ -194,8 +194,20 @@ impl Shared {
         } else {
             Promotions::default()
         };
-        let (generation, meta, expired_at) = (hit.generation, hit.meta.clone(), hit.expired_at);
-        let body = HitBody::stored(self, guard, key, hit, promotions);
+        let Hit {
+            generation,
+            meta,
+            expired_at,
+            checksums,
+            body,
+            fence: _,
+        } = hit;
+        let stored = Stored {
+            key,
+            generation,
+            checksums,
+        };
+        let body = HitBody::stored(self, guard, stored, body, promotions);
         let source = Source::Tier(guard.level);
         TierHit {
             generation,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use terrace_core::{
-    BlockChecksums, Body, Error, ErrorKind, Generation, Hit, Key, Lookup, ReadBody, Result, Target,
+    BlockChecksums, Body, Error, ErrorKind, Generation, Key, Lookup, ReadBody, Result, Target,
 };
 
 use crate::guard::Guard;
@@ -41,12 +41,18 @@ enum Source {
 /// Where a body came from.
 struct Whence {
     shared: Arc<Shared>,
-    key: Key,
-    generation: Generation,
-    checksums: Option<Arc<BlockChecksums>>,
+    what: Stored,
     guard: Arc<Guard>,
     /// One bit per level that has failed this reader.
     failed: u8,
+}
+
+/// Which body a tier holds.
+pub(crate) struct Stored {
+    pub(crate) key: Key,
+    pub(crate) generation: Generation,
+    /// Where the tier knows them.
+    pub(crate) checksums: Option<Arc<BlockChecksums>>,
 }
 
 impl HitBody {
@@ -65,28 +71,24 @@ impl HitBody {
     pub(crate) fn stored(
         shared: &Arc<Shared>,
         guard: &Arc<Guard>,
-        key: Key,
-        hit: Hit,
+        what: Stored,
+        body: Body,
         promotions: Promotions,
     ) -> Self {
         // The checksums first: bytes that are fewer are a body cut short (P1).
-        let len = match (&hit.checksums, &hit.body) {
+        let len = match (&what.checksums, &body) {
             (Some(checksums), _) => Some(checksums.len()),
             (None, Body::Bytes { bytes, .. }) => Some(bytes.len() as u64),
             (None, Body::Stream(_)) => None,
         };
-        let whence = Whence {
-            shared: Arc::clone(shared),
-            key,
-            generation: hit.generation,
-            checksums: hit.checksums,
-            guard: Arc::clone(guard),
-            failed: 0,
-        };
-        let source = Source::new(shared, guard, hit.body);
         Self {
-            source,
-            whence: Some(whence),
+            source: Source::new(shared, guard, body),
+            whence: Some(Whence {
+                shared: Arc::clone(shared),
+                what,
+                guard: Arc::clone(guard),
+                failed: 0,
+            }),
             position: 0,
             end: len,
             len,
@@ -112,7 +114,7 @@ impl HitBody {
 
     /// Length and checksums of the whole body, where its tier knows them.
     pub(crate) fn checksums(&self) -> Option<&Arc<BlockChecksums>> {
-        self.whence.as_ref()?.checksums.as_ref()
+        self.whence.as_ref()?.what.checksums.as_ref()
     }
 
     /// Names another source for the case that every tier fails in the middle.
@@ -209,7 +211,7 @@ impl HitBody {
             self.source = source;
             return Ok(());
         }
-        let rescued = match (&self.rescue, &whence.checksums) {
+        let rescued = match (&self.rescue, &whence.what.checksums) {
             (Some(rescue), Some(checksums)) => rescue_from(rescue, checksums, &left).await,
             _ => return Err(failure),
         };
@@ -226,14 +228,14 @@ impl Whence {
     fn distrust(&mut self, failure: &Error) {
         self.failed |= bit(&self.guard);
         self.guard.stats.failovers.increment(1);
-        tracing::warn!(tier = %self.guard.level, key = %self.key, error = %failure,
+        tracing::warn!(tier = %self.guard.level, key = %self.what.key, error = %failure,
             "a tier failed in the middle of a body; trying the others");
         if !matches!(failure.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) {
             return;
         }
         let (guard, target) = (
             Arc::clone(&self.guard),
-            Target::Generation(self.key, self.generation),
+            Target::Generation(self.what.key, self.what.generation),
         );
         let deadline = self.shared.limits.purge_deadline;
         self.shared.env.spawn(async move {
@@ -252,10 +254,10 @@ impl Whence {
             .iter()
             .filter(|guard| self.failed & bit(guard) == 0)
         {
-            let Ok(Lookup::Hit(mut hit)) = guard.lookup(&self.key).await else {
+            let Ok(Lookup::Hit(mut hit)) = guard.lookup(&self.what.key).await else {
                 continue;
             };
-            if hit.generation == self.generation && hit.body.seek(left.clone()).is_ok() {
+            if hit.generation == self.what.generation && hit.body.seek(left.clone()).is_ok() {
                 return Some((Arc::clone(guard), Source::new(&shared, guard, hit.body)));
             }
         }
