@@ -329,7 +329,9 @@ impl ProxyHttp for CachingProxy {
         let report = outcome::of(session, ctx);
         response.append_header("cache-status", self.cache_status(&report))?;
         match response.version {
-            Version::HTTP_11 => response.append_header("via", HeaderValue::from_static(self.via))?,
+            Version::HTTP_11 => {
+                response.append_header("via", HeaderValue::from_static(self.via))?
+            }
             other => response.append_header("via", headers::via(other, &self.config.name))?,
         };
         if let Some(age) = outcome::age_of_new(session) {

@@ -84,7 +84,7 @@ async fn the_head_goes_out_with_the_first_piece_of_the_body_for_each_response() 
     let (mut stream, seen) = gather(&[]);
     for _ in 0..2 {
         stream.write_all(&[b'h'; 400]).await.unwrap();
-        stream.write_all(&[b'b'; 65_536]).await.unwrap();
+        stream.write_all(&vec![b'b'; 65_536]).await.unwrap();
         stream.write_all(&[b'c'; 1000]).await.unwrap();
         stream.flush().await.unwrap();
     }
