@@ -3,7 +3,9 @@
 //! | you want to | read |
 //! |---|---|
 //! | know whether your backend keeps the promises | [`index_conformance`], [`blob_conformance`], [`tier_conformance`] |
+//! | know whether it keeps them when the network does not | [`index_under_faults`], [`blob_under_faults`], [`tier_under_faults`] |
 //! | have a backend fail where you want it to | [`Faulty`], [`Faults`] |
+//! | have the network between an adapter and its server fail | [`FaultProxy`] |
 //! | show that no interleaving breaks a promise | [`explore()`], [`Explorer`], [`Stepped`] |
 //! | own time and randomness in a test | [`ManualClock`], [`SeededRandom`] |
 //! | drop a future where it hurts | [`drop_after`] |
@@ -43,7 +45,10 @@ mod cancel;
 mod explore;
 mod faults;
 mod index;
+mod network;
 mod ports;
+mod proxy;
+mod report;
 pub mod sample;
 mod suite;
 #[cfg(test)]
@@ -57,7 +62,9 @@ pub use explore::{
 };
 pub use faults::{Faults, Faulty, Op, Rule};
 pub use index::index_conformance;
+pub use network::{blob_under_faults, index_under_faults, tier_under_faults};
 pub use ports::{CurrentRuntime, ManualClock, SeededRandom};
+pub use proxy::{FaultProxy, Towards, WireFault};
 pub use suite::{Fixture, run};
 pub use tier::tier_conformance;
 

@@ -10,6 +10,8 @@ use tokio::runtime::Builder;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use crate::report;
+
 /// A trial that takes longer hangs. Nothing is timed; this only ends what would never end.
 const HANG_GUARD: Duration = Duration::from_mins(2);
 /// Threads of each trial's runtime: several, so that concurrent calls really overlap.
@@ -18,8 +20,8 @@ const WORKERS: usize = 4;
 /// What a trial's factory hands over: a fresh, empty store that shares nothing with another trial's,
 /// and whatever must live as long as it does.
 pub struct Fixture<S> {
-    store: Arc<S>,
-    kept: Vec<Box<dyn Any + Send>>,
+    pub(crate) store: Arc<S>,
+    pub(crate) kept: Vec<Box<dyn Any + Send>>,
 }
 
 impl<S> Fixture<S> {
@@ -54,8 +56,17 @@ impl<S> std::fmt::Debug for Fixture<S> {
 }
 
 /// Runs trials as a test binary's `main` does, with the arguments `cargo test` passes.
+///
+/// With `TERRACE_TEST_REPORT` set to a folder, it leaves a file there that says, for each suite, how many trials passed.
 pub fn run(trials: Vec<Trial>) -> ExitCode {
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let code = libtest_mimic::run(&Arguments::from_args(), trials).exit_code();
+    match report::write() {
+        Ok(()) => code,
+        Err(error) => {
+            eprintln!("the report cannot be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// How a trial ends.
@@ -118,8 +129,11 @@ where
 {
     let to_trial = |case: Case<T>| {
         let make = make.clone();
+        let suite = name.to_owned();
         Trial::test(format!("{name}::{}", case.name), move || {
-            run_case(case.body, make, erase)
+            let outcome = run_case(case.body, make, erase);
+            report::note(suite, outcome.is_ok());
+            outcome
         })
     };
     cases.into_iter().map(to_trial).collect()

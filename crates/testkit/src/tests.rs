@@ -10,6 +10,7 @@ use crate::suite::{Case, Fixture, run_case};
 mod blob;
 mod faults;
 mod index;
+mod network;
 mod tier;
 
 /// Chances for a trial to meet a flaw.
