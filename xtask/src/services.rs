@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 use crate::setup;
-use crate::step::{skipped, timed};
+use crate::step::timed;
 use crate::tools::Tool;
-use crate::workspace::{is_ci, target_dir};
+use crate::workspace::target_dir;
 
 use instance::Instance;
 
+pub(crate) use backends::{BACKENDS, Backend};
+pub(crate) use for_tests::{ForTests, State};
+
+mod backends;
 mod ceph;
 mod dynamodb;
+mod for_tests;
+mod guard;
 mod instance;
 mod memcached;
 mod minio;
@@ -33,6 +39,7 @@ Gets, starts and stops the real servers that tests talk to.
   cargo xtask services pause NAME        stops it from answering (SIGSTOP)
   cargo xtask services resume NAME       lets it go on (SIGCONT)
   cargo xtask services revive NAME       starts what was killed, on the same ports and data
+  cargo xtask services guard             waits for the end of its input, then stops all
 
 They listen on loopback, on free ports, as an ordinary user where the server minds root. Data is kept in
 `target/services`, or where --dir DIR says: a test that kills its server brings up one of its own. With kill, pause, resume and
@@ -62,19 +69,6 @@ static SERVICES: [Service; 8] = [
     minio::SERVICE,
 ];
 
-/// Those that tests are run against.
-static TESTED: [Service; 9] = [
-    redis::SINGLE,
-    redis::TLS,
-    redis::SENTINEL,
-    redis::CLUSTER,
-    postgres::SERVICE,
-    memcached::SERVICE,
-    dynamodb::IN_MEMORY,
-    minio::SERVICE,
-    ceph::SERVICE,
-];
-
 /// Those that take minutes to get, or stand in for another, and so are not among the default ones.
 static ON_REQUEST: [Service; 2] = [ceph::SERVICE, dynamodb::IN_MEMORY];
 
@@ -87,44 +81,9 @@ pub(crate) fn services(args: &[String]) -> Outcome {
         ["down"] => down(&dir, all()),
         ["down", names @ ..] => down(&dir, chosen(names)?.into_iter()),
         ["status"] => status(&dir),
+        ["guard"] => guard::guard(&dir),
         [verb @ ("kill" | "pause" | "resume" | "revive"), name] => disturb(&dir, verb, name),
         _ => Err(format!("what about the services?\n\n{HELP}")),
-    }
-}
-
-/// The servers of one run of the tests; stopped when it is dropped.
-pub(crate) struct ForTests {
-    dir: PathBuf,
-    /// What points the tests at them.
-    pub(crate) variables: Vec<(String, String)>,
-}
-
-impl ForTests {
-    /// Starts those that are tested against. One that cannot be had is left out, loudly; in an automatic run
-    /// it is an error.
-    pub(crate) fn start() -> Outcome<Self> {
-        let mut running = Self {
-            dir: target_dir().join("services-of-tests"),
-            variables: Vec::new(),
-        };
-        for service in &TESTED {
-            match timed(service.name, || bring_up(&running.dir, service)) {
-                Ok(variables) => running.variables.extend(variables),
-                Err(reason) if is_ci() => return Err(reason),
-                Err(reason) => skipped(&format!("tests against {}", service.name), &reason),
-            }
-        }
-        Ok(running)
-    }
-}
-
-impl Drop for ForTests {
-    fn drop(&mut self) {
-        for service in &TESTED {
-            if let Err(error) = Instance::at(&self.dir, service.name).remove() {
-                eprintln!("xtask: {} may still run: {error}", service.name);
-            }
-        }
     }
 }
 
@@ -175,6 +134,7 @@ fn named(name: &str) -> Outcome<&'static Service> {
 
 /// Starts what does not run, and prints the variables of all. One that cannot be had is an error, once the others are up.
 fn up(dir: &Path, services: &[&Service]) -> Outcome {
+    guard::note(dir)?;
     let mut failures = Vec::new();
     for service in services {
         match timed(service.name, || bring_up(dir, service)) {

@@ -1,24 +1,38 @@
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::Outcome;
-use crate::services::ForTests;
+use crate::services::{Backend, ForTests};
 use crate::setup;
 use crate::step::step;
 use crate::tools::{CHROMEDRIVER, CHROMIUM, NGINX, PROMTOOL};
 use crate::workspace::{cargo, target_dir};
+
+use report::Reports;
+use required::Required;
+use table::Table;
+
+mod report;
+mod required;
+mod table;
 
 pub(crate) const HELP: &str = "\
 Runs every test, end to end ones included.
 
 Sets up as `cargo xtask run` does, and installs a real web server (the distribution's nginx) for the end-to-end tests: where
 it cannot be had, they are left out with a loud reason, or with CI=true it is an error. So it is with promtool (the
-distribution's prometheus), for the alert rules, and with a browser (its Chromium), for the status page. To use others, name them by the variables below. Gets and starts the
-servers that adapters are tested against (see cargo xtask services), and stops them at the end. Builds the embedded proxy
-in release, then runs
-`cargo test --workspace --all-targets` and the doc tests.
+distribution's prometheus), for the alert rules, and with a browser (its Chromium), for the status page. To use others, name
+them by the variables below. Gets and starts the servers that adapters are tested against (see cargo xtask services), and
+stops them when it ends, in whatever way. Builds the embedded proxy in release for the end-to-end tests, then runs `cargo
+test --workspace --all-targets` and the doc tests. The last thing is a table: on which backends the adapters were tried, and
+how many trials passed.
 
-ARGS go to `cargo test`. With -p, only those packages; with --test, --lib, --doc and their like, only those targets.
+  --require NAMES         all, or some of them, as redis,minio: one that cannot be had, or on which nothing was tried, is
+                          an error, if the chosen packages are tried on it at all. With CI=true it is an error in any
+                          case that one cannot be had.
+
+Other ARGS go to `cargo test`. With -p, only those packages; with --test, --lib, --doc and their like, only those targets.
 The tests see:
   TERRACE_TEST_NGINX      the web server, where there is one
   TERRACE_TEST_PROMTOOL   promtool, likewise
@@ -26,26 +40,45 @@ The tests see:
                           the browser and what steers it, likewise
   TERRACE_TEST_EMBEDDED   the embedded proxy
   TERRACE_TEST_SERVICES   this program, by which a test starts, kills and revives servers of its own
+  TERRACE_TEST_REPORT     the folder in which conformance tests leave their figures, for the table
   and the variables of each server, as `cargo xtask services up` prints them";
 
-pub(crate) fn test(args: &[String]) -> Outcome {
-    setup::build_tools()?;
-    let tools = found_for_tests()?;
-    let servers = names(args, SERVED).then(ForTests::start).transpose()?;
+/// The packages whose tests run the proxy, with a web server and a browser.
+const END_TO_END: &[&str] = &["terrace-examples"];
 
-    let embedded = release_embedded()?;
+pub(crate) fn test(args: &[String]) -> Outcome {
+    let (required, args) = Required::taken_from(args)?;
+    setup::build_tools()?;
+    let mut common = if names(&args, END_TO_END) {
+        found_for_tests()?
+    } else {
+        Vec::new()
+    };
+    let wanted = |backend: &Backend| names(&args, backend.packages());
+    let servers = ForTests::start(wanted, |backend| required.or_ci(backend))?;
+    if names(&args, END_TO_END) {
+        common.push(("TERRACE_TEST_EMBEDDED", release_embedded()?));
+    }
+    let reports = report::folder()?;
+    common.push((report::VARIABLE, reports.clone()));
     let this = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    common.push(("TERRACE_TEST_SERVICES", this));
+
+    let outcome = run_passes(&args, |test| {
+        test.envs(common.iter().cloned())
+            .envs(servers.variables.iter().cloned());
+    });
+    // Also when a test has failed: it says on which backend.
+    let table = Table::new(&servers.states, Reports::read(&reports)?, &required);
+    eprint!("\n{table}\n");
+    outcome.and(table.check())
+}
+
+fn run_passes(args: &[String], prepare: impl Fn(&mut Command)) -> Outcome {
     for Pass { name, args } in passes(args) {
         let mut test = cargo();
         test.arg("test").args(args);
-        test.env("TERRACE_TEST_EMBEDDED", &embedded);
-        if let Some(servers) = &servers {
-            test.env("TERRACE_TEST_SERVICES", &this)
-                .envs(servers.variables.iter().cloned());
-        }
-        for (variable, path) in &tools {
-            test.env(variable, path);
-        }
+        prepare(&mut test);
         step(name, &mut test)?;
     }
     Ok(())
@@ -74,17 +107,6 @@ pub(crate) fn release_embedded() -> Outcome<PathBuf> {
     }
     Ok(embedded)
 }
-
-/// The packages whose tests need servers.
-const SERVED: &[&str] = &[
-    "terrace-redis",
-    "terrace-memcached",
-    "terrace-cockroach",
-    "terrace-dynamodb",
-    "terrace-s3",
-    "terrace-minio",
-    "terrace-ceph",
-];
 
 /// Whether the tests of one of `packages` are among those that `args` ask for.
 fn names(args: &[String], packages: &[&str]) -> bool {
@@ -206,7 +228,7 @@ mod tests {
     fn servers_are_started_for_those_who_need_them() {
         let needs = |args: &str| {
             let args: Vec<_> = args.split_whitespace().map(str::to_owned).collect();
-            names(&args, SERVED)
+            names(&args, &["terrace-redis"])
         };
         assert!(needs("") && needs("-p terrace-core -p terrace-redis"));
         assert!(needs("--test conformance") && needs("--package=terrace-redis"));

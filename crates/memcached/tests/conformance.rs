@@ -29,9 +29,9 @@ fn servers() -> Vec<(&'static str, MemcachedConfig)> {
         return Vec::new();
     };
     let addresses: Vec<_> = addresses.split(',').collect();
-    let mut servers = vec![("single", MemcachedConfig::new([addresses[0]]))];
+    let mut servers = vec![("memcached_single", MemcachedConfig::new([addresses[0]]))];
     if addresses.len() > 1 {
-        servers.push(("several", MemcachedConfig::new(addresses)));
+        servers.push(("memcached_several", MemcachedConfig::new(addresses)));
     }
     servers
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::Service;
+use super::backends::version_in;
 use super::instance::Instance;
 use super::port;
 use super::process::Spawn;
@@ -33,6 +34,10 @@ pub(super) const SERVICE: Service = Service {
     ],
     start,
 };
+
+pub(super) fn version() -> Option<String> {
+    version_in(&output(Command::new(find("ceph")?).arg("--version")).ok()?)
+}
 
 /// A monitor, one store in memory, and a gateway; no manager, which only statistics need.
 fn start(instance: &mut Instance) -> Outcome {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::Service;
+use super::backends::version_in;
 use super::instance::Instance;
 use super::port;
 use super::process::Spawn;
@@ -46,6 +47,12 @@ pub(super) const IN_MEMORY: Service = Service {
     start: |instance| start(instance, ["-inMemory".to_owned()]),
     ..SERVICE
 };
+
+pub(super) fn version() -> Option<String> {
+    let archive = fetched().ok()?.join("DynamoDBLocal.jar");
+    let mut java = Command::new(JAVA.find()?);
+    version_in(&output(java.arg("-jar").arg(archive).arg("-version")).ok()?)
+}
 
 fn start(instance: &Instance, storage: impl IntoIterator<Item = String>) -> Outcome {
     let home = fetched()?;

@@ -1,9 +1,13 @@
 //! Memcached.
 
+use std::process::Command;
+
 use super::Service;
+use super::backends::version_in;
 use super::instance::Instance;
 use super::port;
 use super::process::Spawn;
+use super::wait::output;
 use crate::Outcome;
 use crate::tools::Tool;
 
@@ -20,6 +24,10 @@ pub(super) const SERVICE: Service = Service {
     tools: &[SERVER],
     start,
 };
+
+pub(super) fn version() -> Option<String> {
+    version_in(&output(Command::new(SERVER.find()?).arg("--version")).ok()?)
+}
 
 /// Three of them, for what is distributed over servers.
 fn start(instance: &mut Instance) -> Outcome {

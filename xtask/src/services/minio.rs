@@ -35,6 +35,11 @@ pub(super) const SERVICE: Service = Service {
     start,
 };
 
+pub(super) fn version() -> Option<String> {
+    // Of one that was built from a commit, the program knows nothing.
+    VERSION.strip_prefix("v0.0.0-").map(str::to_owned)
+}
+
 fn start(instance: &mut Instance) -> Outcome {
     let program = built()?;
     let [port] = port::free()?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::Service;
+use super::backends::version_in;
 use super::instance::Instance;
 use super::port;
 use super::process::{Spawn, give_to_nobody};
@@ -40,6 +41,11 @@ fsync = off
 max_connections = 200
 default_transaction_isolation = 'serializable'
 ";
+
+pub(super) fn version() -> Option<String> {
+    let server = programs().ok()?.join("postgres");
+    version_in(&output(Command::new(server).arg("--version")).ok()?)
+}
 
 fn start(instance: &mut Instance) -> Outcome {
     let [port] = port::free()?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Service;
+use super::backends::version_in;
 use super::instance::Instance;
 use super::port;
 use super::process::Spawn;
@@ -57,6 +58,10 @@ pub(super) const CLUSTER: Service = Service {
     tools: &[SERVER, CLIENT],
     start: cluster,
 };
+
+pub(super) fn version() -> Option<String> {
+    version_in(&output(Command::new(SERVER.find()?).arg("--version")).ok()?)
+}
 
 fn single(instance: &mut Instance) -> Outcome {
     let [port] = port::free()?;
