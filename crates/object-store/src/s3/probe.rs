@@ -4,7 +4,7 @@ use http::{HeaderName, Method, StatusCode, header};
 use object_store::path::Path;
 use terrace_core::{ErrorKind, OsRandom, Random as _, Result};
 
-use crate::s3::answer::{Answer, ObjectPage};
+use crate::s3::answer::ObjectPage;
 use crate::s3::capabilities::{Capabilities, Condition};
 use crate::s3::sweep::{directory, probes};
 use crate::s3::wire::{Request, Wire};
@@ -252,8 +252,12 @@ impl<'a> Probe<'a> {
         let put = Request::new("write an object", Method::PUT, Some(path))
             .header(name, value)
             .body(self.content.clone());
-        let answer: Answer = self.wire.send(OP, &put).await?;
-        Ok(answer.is_success())
+        match self.wire.send(OP, &put).await {
+            Ok(answer) => Ok(answer.is_success()),
+            // Some refuse headers they do not know with 501.
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn path(&self, name: &str) -> Path {

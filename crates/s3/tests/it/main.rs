@@ -4,5 +4,8 @@
 #[path = "../endpoints/mod.rs"]
 mod endpoints;
 mod lists;
+mod meddler;
+mod probes;
 mod starts;
 mod sweeps;
+mod troubles;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use terrace_core::{BlobName, BlobStore as _, Generation, Key};
 use terrace_s3::{S3Blob, S3Config, UploadList};
 use terrace_testkit::CurrentRuntime;
+use tokio::time::timeout;
 
 use crate::endpoints;
 
@@ -74,13 +75,20 @@ async fn p5_a_dropped_writer_leaves_no_upload() {
         for _ in 0..4 {
             writer.write(Bytes::from(vec![1; PART])).await.unwrap();
         }
-        while store.unfinished().await.unwrap() == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        unfinished_become(&store, 1).await;
         drop(writer);
-        while store.unfinished().await.unwrap() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        unfinished_become(&store, 0).await;
         assert_eq!(store.head(&name()).await.unwrap(), None, "{endpoint}");
     }
+}
+
+/// Waits until so many uploads are unfinished; only a test that fails waits for long.
+async fn unfinished_become(store: &S3Blob, expected: u64) {
+    let become_so = async {
+        while store.unfinished().await.unwrap() != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = timeout(Duration::from_secs(100), become_so).await;
+    waited.unwrap_or_else(|_| panic!("never {expected} unfinished uploads"));
 }
