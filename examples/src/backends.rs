@@ -12,13 +12,21 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::run::BoxError;
 use crate::wiring::{Told, Unusable};
 
+#[cfg(feature = "buckets")]
+mod bucket;
 #[cfg(feature = "local")]
 mod local;
+#[cfg(feature = "buckets")]
+mod login;
+#[cfg(feature = "minio")]
+mod minio;
 #[cfg(feature = "redis")]
 mod redis;
 
 #[cfg(feature = "local")]
 pub use local::{LocalArgs, Survives};
+#[cfg(feature = "minio")]
+pub use minio::MinioArgs;
 #[cfg(feature = "redis")]
 pub use redis::RedisArgs;
 

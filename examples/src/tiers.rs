@@ -50,7 +50,10 @@ pub async fn open<W: Wiring>(
 ) -> Result<Stack, BoxError> {
     let wiring = Arc::new(wiring);
     let durable = open_durable(&wiring, &runtime).await?;
-    let l1 = wiring.l1(&runtime).await?;
+    let l1 = match wiring.l1_gate() {
+        Some(gate) => Some(wiring.l1(gate, &runtime).await?),
+        None => None,
+    };
     let l0 = (!wiring.tiers().no_l0).then(|| memory(&*wiring));
     let policy = policy(&*wiring, counts_requests)?;
     let tiers = MultiTier::builder(durable)

@@ -61,13 +61,12 @@ pub trait Wiring: clap::Parser + Send + Sync + 'static {
         runtime: &Arc<dyn Runtime>,
     ) -> impl Future<Output = Result<Self::Index, BoxError>> + Send;
 
-    /// Opens L1, if there is one.
+    /// Opens L1, for bodies of at most `gate` bytes. Only called if [`l1_gate`](Self::l1_gate) says one.
     fn l1(
         &self,
-        _: &Arc<dyn Runtime>,
-    ) -> impl Future<Output = Result<Option<Self::L1>, BoxError>> + Send {
-        async { Ok(None) }
-    }
+        gate: u64,
+        runtime: &Arc<dyn Runtime>,
+    ) -> impl Future<Output = Result<Self::L1, BoxError>> + Send;
 }
 
 /// A backend that cannot be used, with the settings to look at.

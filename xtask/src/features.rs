@@ -65,8 +65,13 @@ mod tests {
 
     #[test]
     fn a_wiring_is_built_with_its_adapters_only() {
-        let expected = ["object-store", "sqlite"].map(str::to_owned);
-        assert_eq!(adapters_of("embedded"), expected.into());
+        for (feature, expected) in [
+            ("embedded", &["object-store", "sqlite"][..]),
+            ("dev", &["object-store", "minio", "redis"]),
+        ] {
+            let expected = expected.iter().map(|&name| name.to_owned());
+            assert_eq!(adapters_of(feature), expected.collect(), "{feature}");
+        }
     }
 
     #[test]

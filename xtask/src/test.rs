@@ -25,8 +25,8 @@ it cannot be had, they are left out with a loud reason, or with CI=true it is an
 distribution's prometheus), for the alert rules, and with a browser (its Chromium), for the status page. To use others, name
 them by the variables below. Gets and starts the servers that adapters are tested against (see cargo xtask services), and
 stops them when it ends, in whatever way. Builds the embedded proxy in release for the end-to-end tests, then runs `cargo
-test --workspace --all-targets` and the doc tests. The last thing is a table: on which backends the adapters were tried, and
-how many trials passed.
+test --workspace --all-targets` and the doc tests, with the proxies over other stores (the feature `wirings` of the
+examples). The last thing is a table: on which backends the adapters were tried, and how many trials passed.
 
   --require NAMES         all, or some of them, as redis,minio: one that cannot be had, or on which nothing was tried, is
                           an error, if the chosen packages are tried on it at all. With CI=true it is an error in any
@@ -158,11 +158,21 @@ fn passes(args: &[String]) -> Vec<Pass> {
     } else {
         Some("--workspace")
     };
+    // The binaries beside `embedded` are built for their tests.
+    let wirings = names(args, &["terrace-examples"])
+        && !chosen(&[
+            "--features",
+            "-F",
+            "--all-features",
+            "--no-default-features",
+        ]);
+    let wirings = wirings.then_some("--features=terrace-examples/wirings");
     let pass = |name, targets: Option<&str>| Pass {
         name,
         args: packages
             .into_iter()
             .chain(targets)
+            .chain(wirings)
             .map(str::to_owned)
             .chain(args.iter().cloned())
             .collect(),
@@ -203,13 +213,16 @@ mod tests {
     fn everything_unless_told_otherwise() {
         assert_eq!(
             lines(""),
-            ["--workspace --all-targets", "--workspace --doc"]
+            [
+                "--workspace --all-targets --features=terrace-examples/wirings",
+                "--workspace --doc --features=terrace-examples/wirings"
+            ]
         );
         assert_eq!(
             lines("purge -- --nocapture"),
             [
-                "--workspace --all-targets purge -- --nocapture",
-                "--workspace --doc purge -- --nocapture"
+                "--workspace --all-targets --features=terrace-examples/wirings purge -- --nocapture",
+                "--workspace --doc --features=terrace-examples/wirings purge -- --nocapture"
             ]
         );
     }
@@ -220,7 +233,14 @@ mod tests {
             lines("-p terrace-policy"),
             ["--all-targets -p terrace-policy", "--doc -p terrace-policy"]
         );
-        assert_eq!(lines("--test=e2e"), ["--workspace --test=e2e"]);
+        assert_eq!(
+            lines("--test=e2e"),
+            ["--workspace --features=terrace-examples/wirings --test=e2e"]
+        );
+        assert_eq!(
+            lines("-p terrace-examples --features dev --test=wirings"),
+            ["-p terrace-examples --features dev --test=wirings"]
+        );
         assert_eq!(lines("--package=x --doc"), ["--package=x --doc"]);
     }
 
@@ -240,8 +260,8 @@ mod tests {
         assert_eq!(
             lines("-- --test -p"),
             [
-                "--workspace --all-targets -- --test -p",
-                "--workspace --doc -- --test -p"
+                "--workspace --all-targets --features=terrace-examples/wirings -- --test -p",
+                "--workspace --doc --features=terrace-examples/wirings -- --test -p"
             ]
         );
     }

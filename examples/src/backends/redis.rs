@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use terrace::backend::IndexStore as _;
 use terrace::redis::{RedisConfig, RedisIndex, RedisTier};
-use terrace::{Key, Result, Runtime, Tier as _};
+use terrace::{Key, Runtime, Tier as _};
 
 use super::{Setting, place, unless_away};
 use crate::Unusable;
@@ -54,7 +54,8 @@ pub struct RedisArgs {
         long,
         env = "TERRACE_REDIS_PREFIX",
         value_name = "TEXT",
-        default_value = "terrace"
+        default_value = "terrace",
+        value_parser = prefix
     )]
     pub redis_prefix: String,
 }
@@ -129,6 +130,17 @@ impl RedisArgs {
     }
 }
 
+fn prefix(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'{' && byte != b'}';
+    if text.len() <= 64 && text.bytes().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} cannot begin a key: at most 64 visible ASCII characters, without {{ and }}"
+        ))
+    }
+}
+
 /// The server forgets by itself.
 impl Forgets for RedisIndex {}
 
@@ -158,7 +170,6 @@ mod tests {
             ),
             ("--redis-url redis://a,redis://b", "`redis.sentinel`"),
             ("--redis-url 6379", "`redis.url`"),
-            ("--redis-url redis://a --redis-prefix {a}", "prefix"),
             ("--redis-url redis://a --redis-ca /no/ca.pem", "`redis.ca`"),
             ("--redis-url-file /no/file", "`redis.url_file`"),
         ] {
@@ -171,6 +182,14 @@ mod tests {
             "--redis-url redis://a,redis://b --redis-sentinel cache",
         ] {
             args(line).check().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_prefix_leaves_the_slots_of_a_cluster_alone() {
+        assert!(prefix("terrace:eu").is_ok());
+        for wrong in ["{a}", "a b", "ä"] {
+            assert!(prefix(wrong).unwrap_err().contains("64"), "{wrong}");
         }
     }
 

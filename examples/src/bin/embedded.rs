@@ -65,6 +65,10 @@ impl Wiring for Embedded {
     async fn index(&self, runtime: &Arc<dyn Runtime>) -> Result<SqliteIndex, BoxError> {
         self.local.index(runtime).await
     }
+
+    async fn l1(&self, _: u64, _: &Arc<dyn Runtime>) -> Result<NoTier, BoxError> {
+        Ok(NoTier)
+    }
 }
 
 fn main() -> ExitCode {
