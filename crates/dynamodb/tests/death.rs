@@ -161,7 +161,7 @@ async fn run(server: &Arc<OwnServer>, verb: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_is_there_after_each_death() {
+async fn p4_what_was_acknowledged_is_there_after_each_death() {
     let death = Disturbance {
         verb: "kill",
         remedy: "revive",
@@ -170,7 +170,7 @@ async fn what_was_acknowledged_is_there_after_each_death() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_is_there_after_each_pause() {
+async fn p4_what_was_acknowledged_is_there_after_each_pause() {
     let pause = Disturbance {
         verb: "pause",
         remedy: "resume",

@@ -1,23 +1,50 @@
-//! The store, held to the text of its trait, on every endpoint there is.
+//! The store, held to the text of its trait, on every endpoint there is, and on the other side of a bad network.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use terrace_s3::S3Blob;
-use terrace_testkit::{CurrentRuntime, Fixture, blob_conformance, run};
+use terrace_s3::{S3Blob, S3Config};
+use terrace_testkit::{CurrentRuntime, Fixture, blob_conformance, blob_under_faults, run};
 
 mod endpoints;
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
     for (name, config) in endpoints::all() {
+        let theirs = config.clone();
         trials.extend(blob_conformance(name, move || {
-            let config = endpoints::own(&config);
-            async move {
-                let store = S3Blob::connect(config, CurrentRuntime::port()).await;
-                Fixture::new(store.unwrap())
-            }
+            connect(endpoints::own(&theirs))
         }));
+        if let Some(server) = address(&config) {
+            let name = format!("{name}_faulty");
+            trials.extend(blob_under_faults(&name, server, move |proxy| {
+                connect(by_way_of(proxy, &config))
+            }));
+        }
     }
     run(trials)
+}
+
+async fn connect(config: S3Config) -> Fixture<S3Blob> {
+    let store = S3Blob::connect(config, CurrentRuntime::port()).await;
+    Fixture::new(store.unwrap())
+}
+
+/// Where it listens, if that is without TLS.
+fn address(config: &S3Config) -> Option<SocketAddr> {
+    let url = config.endpoint.as_deref()?.strip_prefix("http://")?;
+    url.parse().ok()
+}
+
+/// The server behind `proxy`, with little patience.
+fn by_way_of(proxy: SocketAddr, config: &S3Config) -> S3Config {
+    let mut config = endpoints::own(config);
+    config.endpoint = Some(format!("http://{proxy}"));
+    config.options.connect_timeout = Duration::from_secs(1);
+    config.options.response_timeout = Duration::from_secs(1);
+    config.options.retries = 1;
+    config.options.retry_timeout = Duration::from_secs(1);
+    config
 }

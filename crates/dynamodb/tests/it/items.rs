@@ -69,7 +69,7 @@ async fn a_walk_passes_what_is_none_of_ours() {
 }
 
 #[tokio::test]
-async fn dynamodb_is_told_when_it_may_remove_an_item() {
+async fn p9_dynamodb_is_told_when_it_may_remove_an_item() {
     let Some(server) = Server::of_environment() else {
         return;
     };

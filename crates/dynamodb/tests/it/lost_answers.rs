@@ -63,7 +63,7 @@ async fn what_is_throttled_for_ever_is_told() {
 }
 
 #[tokio::test]
-async fn a_write_without_an_answer_is_sent_once_and_may_have_been_done() {
+async fn p4_a_write_without_an_answer_is_sent_once_and_may_have_been_done() {
     let lost = [
         Answer::refusal(500, "InternalServerError", "oops"),
         Answer::refusal(503, "ServiceUnavailable", "oops"),
@@ -86,7 +86,7 @@ async fn a_write_without_an_answer_is_sent_once_and_may_have_been_done() {
 }
 
 #[tokio::test]
-async fn a_write_that_hangs_ends_at_its_deadline_and_may_have_been_done() {
+async fn p4_a_write_that_hangs_ends_at_its_deadline_and_may_have_been_done() {
     let fake = Fake::start().await;
     let mut config = fake.config();
     config.attempt_timeout = Duration::from_millis(100);

@@ -6,7 +6,7 @@ use terrace_testkit::sample::{key, record, version};
 use crate::fake::Fake;
 
 #[tokio::test]
-async fn reads_are_strongly_consistent_and_writes_conditional() {
+async fn p4_reads_are_strongly_consistent_and_writes_conditional() {
     let fake = Fake::start().await;
     let index = fake.index().await;
     index.get(&key(1)).await.unwrap();

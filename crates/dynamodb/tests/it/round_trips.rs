@@ -1,6 +1,5 @@
 //! What a hit of the durable tier costs in requests to DynamoDB.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use terrace_core::{Committed, Key, KeyDigest, Lookup, SystemClock, Tier};
@@ -22,12 +21,9 @@ async fn a_hit_is_one_read_of_the_index() {
         return;
     };
     let mut config = server.own_table();
-    let url = config.endpoint.clone().unwrap_or_default();
-    let Some(upstream) = url.strip_prefix("http://").and_then(|it| it.parse().ok()) else {
-        eprintln!("SKIPPED: {url} is not counted: only a server without TLS is");
+    let Some(upstream) = server.address() else {
         return;
     };
-    let upstream: SocketAddr = upstream;
     let counting = Fake::before(Some(upstream)).await;
     config.endpoint = Some(counting.url());
     config.create = Some(Billing::OnDemand);

@@ -1,4 +1,5 @@
 use std::env;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -52,6 +53,19 @@ impl Server {
         config.call_timeout = Duration::from_mins(2);
         config.start_timeout = Duration::from_mins(3);
         config
+    }
+
+    /// Where it listens, if that is without TLS.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        let address = self.url.strip_prefix("http://").map(str::parse);
+        let address = address.and_then(Result::ok);
+        if address.is_none() {
+            eprintln!(
+                "SKIPPED: {} is no address that a proxy can stand before",
+                self.url
+            );
+        }
+        address
     }
 
     /// A client for what no index does.
