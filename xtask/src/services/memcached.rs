@@ -34,8 +34,9 @@ fn start(instance: &mut Instance) -> Outcome {
     let ports: [u16; 3] = port::free()?;
     for (number, port) in ports.iter().enumerate() {
         let program = SERVER.find().unwrap_or_default();
+        // Trials count on what they store: room for several runs of all of them, or it would evict.
         let server = Spawn::new(format!("server-{number}"), program)
-            .line("-l 127.0.0.1 -U 0 -m 256 -c 1024 -p")
+            .line("-l 127.0.0.1 -U 0 -m 512 -c 1024 -p")
             .args([port])
             .listening(*port);
         // It refuses to be root.
