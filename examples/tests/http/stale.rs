@@ -13,7 +13,7 @@ fn is_never_stale(name: &'static str, section: &'static str, answer: Answer) -> 
     case(
         name,
         section,
-        [get().answered(answer), get().meanwhile(dies()).status(502)],
+        [get().answered(answer), get().meanwhile(dies()).status(504)],
     )
 }
 
@@ -120,7 +120,7 @@ fn if_error() -> Vec<Case> {
             "5861 4",
             [
                 get().answered(stale(", stale-if-error=29")),
-                get().meanwhile(dies()).status(502),
+                get().meanwhile(dies()).status(504),
             ],
         ),
         case(
@@ -136,7 +136,7 @@ fn if_error() -> Vec<Case> {
             "9111 4.2.4",
             [
                 get().answered(ok("max-age=60").with("age", "3700").with("etag", "\"a\"")),
-                get().meanwhile(dies()).status(502),
+                get().meanwhile(dies()).status(504),
             ],
         ),
     ]

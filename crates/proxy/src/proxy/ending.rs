@@ -18,7 +18,7 @@ impl CachingProxy {
         error: &Error,
         ctx: &mut RequestContext,
     ) -> FailToProxy {
-        let (status, body) = outcome::of_failure(error);
+        let (status, body) = outcome::of_failure(error, ctx.forward);
         let code = status.map_or(0, |status| status.as_u16());
         // Those of connecting are counted by now.
         let is_connected = ctx.attempts > ctx.failed_connects;

@@ -65,8 +65,8 @@ pub(super) fn age_of_new(session: &Session) -> Option<Duration> {
     Some(meta.age()).filter(|age| age.as_secs() > 0)
 }
 
-/// What a client is told of an error; nothing if it cannot be told.
-pub(super) fn of_failure(error: &Error) -> (Option<StatusCode>, &'static str) {
+/// What a client is told of an error; nothing if it cannot be told. `forward` is why the origin was asked.
+pub(super) fn of_failure(error: &Error, forward: Forward) -> (Option<StatusCode>, &'static str) {
     if let ErrorType::HTTPStatus(code) = error.etype() {
         return (StatusCode::from_u16(*code).ok(), "the request failed");
     }
@@ -85,6 +85,11 @@ pub(super) fn of_failure(error: &Error) -> (Option<StatusCode>, &'static str) {
         ) => (
             Some(StatusCode::GATEWAY_TIMEOUT),
             "the origin does not answer in time, and nothing is stored that could be served instead",
+        ),
+        // RFC 9111, 5.2.2.2: what must be confirmed, and cannot be.
+        (ErrorSource::Upstream, _) if forward == Forward::Stale => (
+            Some(StatusCode::GATEWAY_TIMEOUT),
+            "what is stored is stale and may not be served unconfirmed, and the origin cannot be reached",
         ),
         (ErrorSource::Upstream, _) => (
             Some(StatusCode::BAD_GATEWAY),
