@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, Response};
@@ -104,9 +105,13 @@ struct Asked<'a> {
     peer: Option<IpAddr>,
 }
 
+/// How long somebody may take nothing of an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        session.set_write_timeout(Some(PATIENCE));
         if let Some(insight) = &self.insight
             && session.req_header().method == Method::POST
             && session.req_header().uri.path() == "/purge"

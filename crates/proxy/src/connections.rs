@@ -61,9 +61,17 @@ impl<A: HttpServerApp + Send + Sync + 'static> Connections<A> {
     pub fn new(app: A, limits: ConnectionLimits) -> Self {
         Self {
             app: Arc::new(app),
-            slots: Slots::new(limits.max_connections),
+            slots: Slots::of_clients(limits.max_connections),
             limits,
             refusals: refusal::Log::new(),
+        }
+    }
+
+    /// Connections that are not those of clients: they do not count among them.
+    pub(crate) fn of_operators(app: A, limits: ConnectionLimits) -> Self {
+        Self {
+            slots: Slots::uncounted(limits.max_connections),
+            ..Self::new(app, limits)
         }
     }
 

@@ -7,20 +7,31 @@ use pingora::services::{Service, listening};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Admin;
+use crate::connections::{ConnectionLimits, Connections};
 use crate::insight::Insight;
 
 /// An [`Admin`] listener, to be given an address and added to a server. While it runs it keeps the history that the
 /// status page shows.
+///
+/// It takes 256 connections at a time and otherwise what the [`ConnectionLimits`] say by default: an
+/// operator must get through, and a port that is open by mistake must not be a way around the bounds of the proxy.
 pub struct AdminService {
-    listening: listening::Service<HttpServer<Admin>>,
+    listening: listening::Service<AdminApp>,
     insight: Option<Insight>,
 }
+
+type AdminApp = Connections<HttpServer<Admin>>;
+
+/// Pages that look for news, scrapes, and room for a few that hang.
+const MAX_CONNECTIONS: usize = 256;
 
 impl AdminService {
     pub(super) fn new(admin: Admin) -> Self {
         let insight = admin.insight.clone();
-        let app = HttpServer::new_app(admin);
-        let mut listening = listening::Service::new("terrace admin".to_owned(), app);
+        let mut limits = ConnectionLimits::default();
+        limits.max_connections = MAX_CONNECTIONS;
+        let app = Connections::of_operators(HttpServer::new_app(admin), limits);
+        let mut listening = app.into_service("terrace admin");
         listening.threads = Some(1);
         Self { listening, insight }
     }
@@ -31,7 +42,7 @@ impl AdminService {
     }
 
     /// For listening in other ways.
-    pub fn listening(&mut self) -> &mut listening::Service<HttpServer<Admin>> {
+    pub fn listening(&mut self) -> &mut listening::Service<Connections<HttpServer<Admin>>> {
         &mut self.listening
     }
 }

@@ -18,13 +18,22 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    pub(super) fn new(max: usize) -> Self {
+    /// Of clients: they are counted in the metrics.
+    pub(super) fn of_clients(max: usize) -> Self {
         describe_gauge!("terrace_proxy_connections", "Connections of clients");
+        Self::new(max, gauge!("terrace_proxy_connections"))
+    }
+
+    pub(super) fn uncounted(max: usize) -> Self {
+        Self::new(max, Gauge::noop())
+    }
+
+    fn new(max: usize, gauge: Gauge) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(max)),
             scarce_below: max.div_ceil(4),
-            gauge: gauge!("terrace_proxy_connections"),
+            gauge,
         }
     }
 
