@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -26,7 +27,7 @@ pub struct Meta {
     pub header: Bytes,
     /// Labels by which a group of objects is invalidated. Shared: a hit clones the metadata.
     pub tags: Arc<[Box<str>]>,
-    /// A parsed form of the two parts; never stored.
+    /// What this process knows besides, above all a parsed form of the two parts; never stored.
     #[serde(skip)]
     pub decoded: Decoded,
 }
@@ -43,6 +44,20 @@ impl Meta {
             tags: Arc::default(),
             decoded: Decoded::default(),
         }
+    }
+
+    /// When what carries this metadata was last known to be what the tiers below hold; [`Timestamp::EPOCH`] if that was
+    /// never said.
+    ///
+    /// It is never stored, and shared by all clones: whoever confirms a hit confirms the copy in memory that it is of.
+    pub fn confirmed(&self) -> Timestamp {
+        Timestamp::from_millis(self.decoded.0.confirmed.load(Ordering::Acquire))
+    }
+
+    /// Says when what carries this metadata, and every clone of it, was last known to be what the tiers below hold.
+    pub fn confirm(&self, at: Timestamp) {
+        let confirmed = &self.decoded.0.confirmed;
+        confirmed.store(at.as_millis(), Ordering::Release);
     }
 
     /// Bytes of memory it holds on to, for weighing.
@@ -83,10 +98,17 @@ impl fmt::Debug for Meta {
     }
 }
 
-/// A cell for the parsed form of a [`Meta`], shared by all its clones: a tier that keeps the
-/// `Meta` in memory lets its readers parse a header once instead of once per hit.
+/// What a process knows of a [`Meta`] beside what is stored, shared by all its clones: a parsed form, so that a tier that
+/// keeps the `Meta` in memory lets its readers parse a header once instead of once per hit, and when it was
+/// [confirmed](Meta::confirmed).
 #[derive(Clone, Default)]
-pub struct Decoded(Arc<OnceLock<Box<dyn Any + Send + Sync>>>);
+pub struct Decoded(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    parsed: OnceLock<Box<dyn Any + Send + Sync>>,
+    confirmed: AtomicU64,
+}
 
 impl Decoded {
     /// The parsed form, made by `parse` if this is the first call; `None` if `parse` says `None`, or if the
@@ -95,17 +117,18 @@ impl Decoded {
         &self,
         parse: impl FnOnce() -> Option<T>,
     ) -> Option<&T> {
-        if self.0.get().is_none() {
+        let parsed = &self.0.parsed;
+        if parsed.get().is_none() {
             // Two first readers may both parse; one result is kept, both are the same.
-            let _ = self.0.set(Box::new(parse()?));
+            let _ = parsed.set(Box::new(parse()?));
         }
-        self.0.get()?.downcast_ref()
+        parsed.get()?.downcast_ref()
     }
 }
 
 impl fmt::Debug for Decoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.get().is_some() {
+        f.write_str(if self.0.parsed.get().is_some() {
             "Decoded(set)"
         } else {
             "Decoded(empty)"

@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `tier` | [`DurableTier`]: lookups, and the way to the rest |
 //! | `slot`, `record`, `fence` | what the index knows of a key, and the fence made of it |
+//! | `descent` | whether a commit was refused for another fill or for a purge |
 //! | `fill` | writing: inline or to a blob, reserved when it is slow, published by one swap |
 //! | `purge`, `edit` | purges, soft purges, metadata updates: one loop around a swap |
 //! | `body` | reading: verified while it streams, ranges included |
@@ -34,6 +35,8 @@
 //! - The [fence](terrace_core::Fence) is the version of the key's record, or that there was none. A purge replaces
 //!   the record, also where there was none, and a commit swaps by the version it saw. Versions are
 //!   nonces: a record that comes and goes never has an old one again.
+//! - A fill replaces the record as well. A commit that was refused for fills of this process alone, of older answers, goes
+//!   on under the version they left; whatever else may have been a purge wins.
 //! - *There was none* is only as good as the index's memory. So every record written here, of whatever kind, stays for
 //!   [`tombstone_ttl`](DurableConfig::tombstone_ttl) at least, and a fill whose fence is older than half of that does
 //!   not commit, unless it has left a reservation in time, whose version is then its fence.
@@ -63,6 +66,7 @@
 
 mod body;
 mod config;
+mod descent;
 mod edit;
 mod fence;
 mod fill;

@@ -5,6 +5,7 @@ use terrace_core::{
 };
 
 use crate::config::DurableConfig;
+use crate::descent::Descent;
 use crate::held::Held;
 
 /// What the tier, its fills and its bodies have in common.
@@ -16,6 +17,7 @@ pub(crate) struct Shared<B, I> {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) config: DurableConfig,
     pub(crate) held: Held,
+    pub(crate) descent: Descent,
 }
 
 impl<B, I: IndexStore> Shared<B, I> {

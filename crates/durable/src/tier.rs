@@ -10,6 +10,7 @@ use terrace_core::{
 
 use crate::body::blob_body;
 use crate::config::DurableConfig;
+use crate::descent::Descent;
 use crate::fence::Token;
 use crate::fill::DurableFill;
 use crate::gc;
@@ -41,6 +42,7 @@ impl<B: BlobStore, I: IndexStore> DurableTier<B, I> {
                 random: Arc::new(OsRandom),
                 config: DurableConfig::default(),
                 held: Held::default(),
+                descent: Descent::default(),
             },
         }
     }

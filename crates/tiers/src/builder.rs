@@ -153,7 +153,7 @@ impl<L0: Tier, L1: Tier, L2: Tier, L3: Tier> MultiTierBuilder<L0, L1, L2, L3> {
         let Self {
             tiers: (l0, l1, l2, l3),
             policy,
-            limits,
+            mut limits,
             runtime,
             clock,
             random,
@@ -195,6 +195,8 @@ impl<L0: Tier, L1: Tier, L2: Tier, L3: Tier> MultiTierBuilder<L0, L1, L2, L3> {
         if tiers.is_empty() {
             return Err(BuildError::NoTiers);
         }
+        // Nobody could confirm anything.
+        limits.l0_max_age = limits.l0_max_age.filter(|_| tiers.len() > 1);
         let shared = Shared {
             tiers,
             requests: policy
@@ -247,6 +249,12 @@ fn check(limits: &Limits) -> Result<(), BuildError> {
     ];
     if let Some((name, _)) = deadlines.iter().find(|(_, deadline)| deadline.is_zero()) {
         return refuse(name, "a deadline of zero lets every call fail");
+    }
+    if limits.l0_max_age.is_some_and(|age| age.is_zero()) {
+        return refuse(
+            "l0_max_age",
+            "a copy that is never believed is of no use: leave L0 out",
+        );
     }
     Ok(())
 }

@@ -3,9 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use terrace_core::{
-    ChecksumBuilder, Commit, Committed, Entry, Fill, Generation, Key, Level, Meta, Target,
-};
+use terrace_core::{ChecksumBuilder, Commit, Committed, Entry, Fill, Generation, Key, Level, Meta};
 use terrace_policy::{Admission, Candidate, Placement};
 use tokio::sync::oneshot;
 
@@ -16,6 +14,10 @@ use crate::stack::{Shared, Stack};
 use crate::stats::{self, LaneEnd, Op, Purpose, Stopwatch, Tally};
 use crate::ticket::Ticket;
 use crate::window::Window;
+
+use books::Books;
+
+mod books;
 
 /// A body that comes from the origin and goes to every tier that may have it, and to concurrent readers.
 ///
@@ -325,7 +327,9 @@ impl Filling {
         let commit = Commit { checksums };
         let inline = self.commit_inline(&commit).await;
         let lanes = std::mem::take(&mut self.lanes).into_iter();
-        let ends: Vec<_> = lanes.map(|lane| lane.commit(commit.clone())).collect();
+        let ends: Vec<_> = lanes
+            .map(|lane| (Arc::clone(lane.guard()), lane.commit(commit.clone())))
+            .collect();
         if ends.is_empty() || inline.iter().any(|(_, end)| *end == LaneEnd::Committed) {
             self.shared.registry.unlist(&self.key, &self.entry);
         }
@@ -340,11 +344,10 @@ impl Filling {
             let _ = settled.send(books.close(&[]).await);
         } else {
             self.shared.env.spawn(async move {
-                let ends: Vec<_> = join_all(ends).await;
-                let ends: Vec<_> = ends
+                let ended = ends
                     .into_iter()
-                    .map(|end| end.unwrap_or(LaneEnd::Failed))
-                    .collect();
+                    .map(|(guard, end)| async { (guard, end.await.unwrap_or(LaneEnd::Failed)) });
+                let ends: Vec<_> = join_all(ended).await;
                 // Only a policy that wants it durable first is listening.
                 let _ = settled.send(books.close(&ends).await);
             });
@@ -355,6 +358,8 @@ impl Filling {
     /// Memory does not wait, so neither does this.
     async fn commit_inline(&mut self, commit: &Commit) -> Vec<(Arc<Guard>, LaneEnd)> {
         let mut ends = Vec::new();
+        // The tiers below have not spoken yet. What they refuse is dropped when they do.
+        self.entry.meta.confirm(self.shared.env.now());
         for InlineFill { fill, tally } in std::mem::take(&mut self.inline) {
             let guard = Arc::clone(&tally.guard);
             let watch = Stopwatch::start();
@@ -390,36 +395,5 @@ impl Filling {
 impl Drop for Filling {
     fn drop(&mut self) {
         self.abort();
-    }
-}
-
-/// What is left to do when every tier has finished.
-struct Books {
-    shared: Arc<Shared>,
-    key: Key,
-    entry: Arc<InProgress>,
-    inline: Vec<(Arc<Guard>, LaneEnd)>,
-}
-
-impl Books {
-    /// Takes the ends of the remote tiers, top-down, and answers that of the lowest tier of all.
-    async fn close(self, remote: &[LaneEnd]) -> LaneEnd {
-        if remote.contains(&LaneEnd::Fenced) {
-            // Another node purged it before it was durable. It must not live on in our memory.
-            for (guard, _) in &self.inline {
-                let target = Target::Generation(self.key, self.entry.generation);
-                if let Err(error) = guard.tier.0.purge(&target).await {
-                    guard.stats.error(Op::Purge, error.kind());
-                }
-            }
-        }
-        self.entry.end(Phase::Settled);
-        self.shared.registry.remove(&self.key, &self.entry);
-        let inline = self.inline.last().map(|(_, end)| *end);
-        remote
-            .last()
-            .copied()
-            .or(inline)
-            .unwrap_or(LaneEnd::Aborted)
     }
 }

@@ -84,6 +84,11 @@ impl Lane {
         }
     }
 
+    /// The tier it leads to.
+    pub(crate) fn guard(&self) -> &Arc<Guard> {
+        &self.tally.guard
+    }
+
     /// Passes `chunk` on if there is room now; `false` poisons the lane.
     pub(crate) fn offer(&self, chunk: &Bytes) -> bool {
         let permit = Arc::clone(&self.window).try_acquire_many_owned(self.charge(chunk));

@@ -17,6 +17,7 @@
 //! [`NoTier`]: terrace_core::NoTier
 
 mod as_tier;
+mod belief;
 mod breaker;
 mod budget;
 mod builder;

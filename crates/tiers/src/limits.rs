@@ -31,6 +31,11 @@ pub struct Limits {
     /// Bytes per second of a fill that remote tiers may slow it down to, beyond the budget: a disk slower
     /// than the origin still stores a large body, a crawling one does not hold its client up. Default 20 MiB/s.
     pub least_fill_rate: u64,
+    /// How long a copy in L0 is believed without asking the tiers below, where other processes may purge those: a purge
+    /// through another process is a miss here after this long at most. Past half of it, one request in demand of the
+    /// object has it confirmed in the background; past all of it, a request asks before it serves. A copy that no tier
+    /// below holds, or that none can be asked about, is a miss. Default: none, for tiers that are this process's own.
+    pub l0_max_age: Option<Duration>,
     /// When a tier is left alone.
     pub breaker: BreakerLimits,
     /// Slots of the epoch table that fences bodies in progress. Default 16,384.
@@ -63,6 +68,7 @@ impl Default for Limits {
             purge_deadline: Duration::from_secs(10),
             stall_budget: Duration::from_secs(5),
             least_fill_rate: 20 * MIB as u64,
+            l0_max_age: None,
             breaker: BreakerLimits::default(),
             epoch_slots: 16 * 1024,
         }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use terrace_core::{Entry, Generation, Hit, Key, KeyDigest, Level, Lookup, Meta, Timestamp};
 use terrace_policy::Placement;
 
+use crate::belief::{Belief, Like};
 use crate::guard::Guard;
 use crate::lane::Plan;
 use crate::progress::InProgress;
@@ -103,22 +104,7 @@ impl Stack {
             };
         }
         let now = shared.env.now();
-        let mut best: Option<Found<'_>> = None;
-        for guard in &shared.tiers {
-            match guard.lookup(key).await {
-                Ok(Lookup::Miss(fence)) => ticket.set(guard.level, fence),
-                Ok(Lookup::Hit(hit)) => {
-                    ticket.set(guard.level, hit.fence.clone());
-                    let fresh = hit.is_fresh(now);
-                    best = Some(Found::better(best, Found { guard, hit, fresh }));
-                    if fresh && intent == Intent::Serve {
-                        break;
-                    }
-                }
-                // Counted by the guard.
-                Err(_) => {}
-            }
-        }
+        let mut best = shared.walk(key, intent, now, &mut ticket).await;
         if intent == Intent::Serve && !best.as_ref().is_some_and(|found| found.fresh) {
             if let Some(hit) = shared.join(key).await {
                 return Looked {
@@ -128,7 +114,7 @@ impl Stack {
             }
             best = shared.in_memory_by_now(key, best, &mut ticket).await;
         }
-        let hit = best.map(|found| shared.serve(*key, found, &ticket));
+        let hit = best.map(|found| shared.serve(*key, found, now, &ticket));
         Looked { hit, ticket }
     }
 
@@ -150,6 +136,56 @@ impl Stack {
 }
 
 impl Shared {
+    /// Asks the tiers, top-down, and answers the best of what they have. The fences go into `ticket`.
+    async fn walk<'a>(
+        self: &'a Arc<Self>,
+        key: &Key,
+        intent: Intent,
+        now: Timestamp,
+        ticket: &mut Ticket,
+    ) -> Option<Found<'a>> {
+        let mut best: Option<Found<'_>> = None;
+        let mut lapsed: Option<Found<'_>> = None;
+        let mut all_answered = true;
+        for guard in &self.tiers {
+            match guard.lookup(key).await {
+                Ok(Lookup::Miss(fence)) => ticket.set(guard.level, fence),
+                Ok(Lookup::Hit(hit)) => {
+                    ticket.set(guard.level, hit.fence.clone());
+                    let fresh = hit.is_fresh(now);
+                    match self.belief(guard.level, &hit.meta, now) {
+                        Belief::Lapsed => {
+                            lapsed = Some(Found { guard, hit, fresh });
+                            continue;
+                        }
+                        Belief::Due if fresh && intent == Intent::Serve => {
+                            self.confirm_soon(*key, &hit);
+                        }
+                        Belief::Due | Belief::Held => {}
+                    }
+                    let found = match lapsed.take_if(|copy| Like::of(&copy.hit).is(&hit)) {
+                        Some(copy) => {
+                            copy.hit.meta.confirm(now);
+                            copy
+                        }
+                        None => Found { guard, hit, fresh },
+                    };
+                    best = Some(Found::better(best, found));
+                    if fresh && intent == Intent::Serve {
+                        break;
+                    }
+                }
+                // Counted by the guard.
+                Err(_) => all_answered = false,
+            }
+        }
+        let is_gone = all_answered && best.is_none();
+        if let Some(Found { guard, hit, .. }) = lapsed.filter(|_| is_gone) {
+            self.forget(guard, key, hit.generation, ticket).await;
+        }
+        best
+    }
+
     /// A reader of the body of `key` that is in progress, if there is one to be joined.
     async fn join(&self, key: &Key) -> Option<TierHit> {
         let entry = self.registry.listed(key)?;
@@ -178,6 +214,7 @@ impl Shared {
         for guard in self.tiers.iter().filter(|guard| guard.is_memory()) {
             if let Ok(Lookup::Hit(hit)) = guard.tier.0.lookup(key).await
                 && hit.is_fresh(now)
+                && self.belief(guard.level, &hit.meta, now) != Belief::Lapsed
             {
                 ticket.set(guard.level, hit.fence.clone());
                 let fresh = true;
@@ -187,10 +224,17 @@ impl Shared {
         best
     }
 
-    fn serve(self: &Arc<Self>, key: Key, found: Found<'_>, ticket: &Ticket) -> TierHit {
+    /// A reader of what was found by a lookup that began at `asked`.
+    fn serve(
+        self: &Arc<Self>,
+        key: Key,
+        found: Found<'_>,
+        asked: Timestamp,
+        ticket: &Ticket,
+    ) -> TierHit {
         let Found { guard, hit, fresh } = found;
         let promotions = if fresh {
-            self.promotions(key, guard.level, &hit, ticket)
+            self.promotions(key, guard.level, &hit, asked, ticket)
         } else {
             Promotions::default()
         };
@@ -225,6 +269,7 @@ impl Shared {
         key: Key,
         from: Level,
         hit: &Hit,
+        asked: Timestamp,
         ticket: &Ticket,
     ) -> Promotions {
         let Some(checksums) = hit.checksums.clone().filter(|_| from != Level::L0) else {
@@ -254,7 +299,7 @@ impl Shared {
             };
             let entry = Entry {
                 generation: hit.generation,
-                meta: hit.meta.clone(),
+                meta: self.believed_from(asked, &hit.meta),
                 len: Some(len),
             };
             let plan = Plan {

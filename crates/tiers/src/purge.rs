@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use terrace_core::{Generation, Key, Meta, PurgeOutcome, Result, Target, Tier, Timestamp};
+use terrace_core::{Generation, Key, Level, Meta, PurgeOutcome, Result, Target, Tier, Timestamp};
 
 use crate::guard::Guard;
 use crate::stack::{Shared, Stack};
@@ -72,7 +72,8 @@ impl Stack {
         if !shared.registry.admits(&key, &fence) {
             return false;
         }
-        let mut updated = false;
+        let asked = shared.env.now();
+        let (mut updated, mut confirmed) = (false, false);
         for guard in shared.tiers.iter().rev() {
             let meta = meta.clone();
             let update = |tier: Arc<dyn Tier>| -> BoxFuture<'static, Result<bool>> {
@@ -85,7 +86,13 @@ impl Stack {
                     .call(Op::UpdateMeta, shared.limits.write_deadline, update)
                     .await
             };
-            updated |= result.unwrap_or(false);
+            let result = result.unwrap_or(false);
+            updated |= result;
+            confirmed |= result && guard.level > Level::L0;
+        }
+        if confirmed {
+            // The copy in L0 shares this with it.
+            meta.confirm(asked);
         }
         shared.registry.answered(&key);
         if !shared.registry.admits(&key, &fence) {
@@ -126,7 +133,7 @@ impl Shared {
         Ok(outcome)
     }
 
-    async fn purge_one(
+    pub(crate) async fn purge_one(
         &self,
         guard: &Arc<Guard>,
         op: Op,

@@ -16,6 +16,7 @@ impl<B: BlobStore, I: IndexStore> DurableFill<B, I> {
         let group = self.shared.new_group();
         let manifest = Manifest::empty(slot, group);
         let record = encode(&manifest, group.hard, self.shared.retention(wanted))?;
+        self.shared.descent.note(None, group.hard);
         let lost = match self.shared.index.put_new(&slot, &record).await {
             Ok(Cas::Applied) => return Ok(Some(group.stamp())),
             Ok(Cas::Conflict) => None,

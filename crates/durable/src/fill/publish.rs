@@ -21,12 +21,19 @@ impl<B: BlobStore, I: IndexStore> DurableFill<B, I> {
     /// Makes the object visible by one compare-and-swap on the fence. The body is in its place already, so
     /// that no manifest ever names a blob that is not there.
     pub(super) async fn publish(
-        self: Box<Self>,
+        mut self: Box<Self>,
         checksums: Arc<BlockChecksums>,
         location: Location,
     ) -> Result<Committed> {
         let has_blob = location == Location::Blob;
-        match self.swap_in(checksums, location).await? {
+        let mut outcome = self.swap_in(&checksums, &location).await?;
+        for _ in 1..self.shared.config.max_attempts {
+            if outcome != Outcome::Unnamed || !self.follows_a_fill().await {
+                break;
+            }
+            outcome = self.swap_in(&checksums, &location).await?;
+        }
+        match outcome {
             Outcome::Published => Ok(Committed::Published),
             Outcome::Unnamed => {
                 if has_blob {
@@ -38,7 +45,37 @@ impl<B: BlobStore, I: IndexStore> DurableFill<B, I> {
         }
     }
 
-    async fn swap_in(&self, checksums: Arc<BlockChecksums>, location: Location) -> Result<Outcome> {
+    /// Looks why the object was not published: takes a new fence, and says so, if it was only because of fills of
+    /// answers that are older than ours.
+    ///
+    /// That is no question of safety: two answers that no purge has voided may both be served. Which of them is newer
+    /// is told by their own moments; of equal ones the first stays.
+    async fn follows_a_fill(&mut self) -> bool {
+        if self.reserved_until.is_some() {
+            // Without its reservation, the blob may have been collected.
+            return false;
+        }
+        let Ok(Some(seen)) = self.shared.read_record(&self.key).await else {
+            return false;
+        };
+        let Some(manifest) = seen.manifest else {
+            return false;
+        };
+        let is_older = |object: StoredObject| object.meta.updated < self.meta.updated;
+        if !self.shared.descent.leads(self.fence.version, seen.version)
+            || !manifest.object.is_none_or(is_older)
+        {
+            return false;
+        }
+        self.fence.version = Some(seen.version);
+        true
+    }
+
+    async fn swap_in(
+        &self,
+        checksums: &Arc<BlockChecksums>,
+        location: &Location,
+    ) -> Result<Outcome> {
         let frame = self.frame().await.map_err(unpublished)?;
         let Some(frame) = frame.filter(|_| self.is_in_time(self.shared.clock.now())) else {
             return Ok(Outcome::Unnamed);
@@ -49,8 +86,8 @@ impl<B: BlobStore, I: IndexStore> DurableFill<B, I> {
             object: Some(StoredObject {
                 generation: self.generation,
                 stamp: frame.stamp,
-                checksums,
-                location,
+                checksums: Arc::clone(checksums),
+                location: location.clone(),
                 meta: self.meta.clone(),
                 expired_at: None,
             }),
@@ -58,6 +95,8 @@ impl<B: BlobStore, I: IndexStore> DurableFill<B, I> {
         };
         let retain_until = self.shared.retention(frame.retain_until);
         let record = encode(&manifest, frame.version, retain_until)?;
+        let descent = &self.shared.descent;
+        descent.note(self.fence.version, frame.version);
         let swapped = self.shared.swap(&self.key, self.fence.version, &record);
         match swapped.await {
             Ok(Cas::Applied) => {

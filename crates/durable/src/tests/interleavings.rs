@@ -201,7 +201,9 @@ fn p4_rivals_and_a_reader() {
         let world = world(explorer, Lag::Neither);
         let old = Object::new(10, 4);
         world.store(&key(1), &old);
-        let (a, b) = (Object::new(9000, 5), Object::new(10, 6));
+        let (a, mut b) = (Object::new(9000, 5), Object::new(10, 6));
+        // Answers of one moment: neither is the later one.
+        b.entry.meta.updated = a.entry.meta.updated;
         let (fill_a, end_a) = fills(&world, key(1), a.clone(), world.fence(&key(1)));
         let (fill_b, end_b) = fills(&world, key(1), b.clone(), world.fence(&key(1)));
         let reader = reads(&world, key(1), vec![old, a.clone(), b.clone()]);
@@ -222,6 +224,94 @@ fn p4_rivals_and_a_reader() {
             })
     });
     report.assert_holds();
+}
+
+/// A key, and whether something is there before its fills.
+fn keys_empty_or_not() -> [(Key, bool); 4] {
+    [
+        (key(1), false),
+        (key(1), true),
+        (one(), false),
+        (one(), true),
+    ]
+}
+
+/// A world in which `key` has an object, or not.
+fn world_with(explorer: &Explorer, key: Key, has_object: bool) -> World {
+    let world = world(explorer, Lag::Neither);
+    if has_object {
+        world.store(&key.group(), &Object::new(10, 1));
+        world.store(&key, &Object::new(10, 2));
+    }
+    world
+}
+
+#[test]
+fn p4_the_later_answer_stays_whichever_fill_commits_first() {
+    for (key, has_object) in keys_empty_or_not() {
+        let report = explore(&limits(4), |explorer| {
+            let world = world_with(explorer, key, has_object);
+            let (earlier, later) = (Object::new(9000, 5), Object::new(10, 6));
+            let (fill_earlier, _) = fills(&world, key, earlier, world.fence(&key));
+            let (fill_later, ending) = fills(&world, key, later.clone(), world.fence(&key));
+            Scenario::new()
+                .actor("earlier answer", fill_earlier)
+                .actor("later answer", fill_later)
+                .check(async move {
+                    assert_eq!(*ending.lock(), Some(Committed::Published));
+                    world.assert_holds(&key, &later);
+                    world.assert_named_blobs_are_there();
+                    Ok(())
+                })
+        });
+        report.assert_holds();
+    }
+}
+
+#[test]
+fn p4_of_a_row_of_fills_the_latest_answer_stays() {
+    for (key, has_object) in keys_empty_or_not() {
+        let report = explore(&limits(2), |explorer| {
+            let world = world_with(explorer, key, has_object);
+            let fence = world.fence(&key);
+            let mut scenario = Scenario::new();
+            for (name, seed) in [("first", 5), ("second", 6), ("third", 7)] {
+                let (fill, _) = fills(&world, key, Object::new(10, seed), fence.clone());
+                scenario = scenario.actor(name, fill);
+            }
+            scenario.check(async move {
+                world.assert_holds(&key, &Object::new(10, 7));
+                Ok(())
+            })
+        });
+        report.assert_holds();
+    }
+}
+
+/// The fill that is refused because of the other one must still notice the purge.
+#[test]
+fn p3_a_purge_wins_over_fills_that_follow_one_another() {
+    for (key, has_object) in keys_empty_or_not() {
+        for target in [Target::Key(key), group()] {
+            let report = explore(&limits(3), |explorer| {
+                let world = world_with(explorer, key, has_object);
+                let (earlier, later) = (Object::new(10, 5), Object::new(10, 6));
+                let fence = world.fence(&key);
+                let (fill_earlier, _) = fills(&world, key, earlier.clone(), fence.clone());
+                let (fill_later, _) = fills(&world, key, later.clone(), fence);
+                let gone = vec![(key, earlier.clone()), (key, later.clone())];
+                Scenario::new()
+                    .actor("earlier answer", fill_earlier)
+                    .actor("later answer", fill_later)
+                    .actor("purge", purges(&world, target, gone))
+                    .check(async move {
+                        not_there(&world, &key, &earlier)?;
+                        not_there(&world, &key, &later)
+                    })
+            });
+            report.assert_holds();
+        }
+    }
 }
 
 #[test]

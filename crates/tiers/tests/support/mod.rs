@@ -80,8 +80,11 @@ pub(crate) async fn get(stack: &Stack, key: &Key) -> Option<(Source, Bytes)> {
     while let Some(piece) = hit.body.read().await.unwrap() {
         body.extend_from_slice(&piece);
     }
+    let source = hit.source;
+    // Its reader runs as long as it is there.
+    drop(hit);
     assert!(stack.drain(std::time::Duration::from_mins(1)).await);
-    Some((hit.source, body.into()))
+    Some((source, body.into()))
 }
 
 #[async_trait]
