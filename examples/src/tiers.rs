@@ -110,6 +110,7 @@ fn policy(wiring: &impl Wiring, counts_requests: bool) -> Result<Policy, PolicyE
 fn limits(wiring: &impl Wiring) -> Result<Limits, BoxError> {
     let mut limits = Limits {
         spool_dir: wiring.spool_dir(),
+        l0_max_age: wiring.shared().map(|shared| shared.l0_max_age),
         ..Limits::default()
     };
     // What L0 may take must fit while it is on its way.

@@ -28,8 +28,10 @@ const MAX_CONNECTIONS: usize = 256;
 impl AdminService {
     pub(super) fn new(admin: Admin) -> Self {
         let insight = admin.insight.clone();
-        let mut limits = ConnectionLimits::default();
-        limits.max_connections = MAX_CONNECTIONS;
+        let limits = ConnectionLimits {
+            max_connections: MAX_CONNECTIONS,
+            ..ConnectionLimits::default()
+        };
         let app = Connections::of_operators(HttpServer::new_app(admin), limits);
         let mut listening = app.into_service("terrace admin");
         listening.threads = Some(1);
