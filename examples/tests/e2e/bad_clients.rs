@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::{Answer, Content, KIB, MIB, Origin, Proxy, Setup, eventually, folder};
 
+mod admin;
 mod heads;
 mod ranges;
 mod timing;
