@@ -152,7 +152,7 @@ pub(crate) struct Proxy {
     pub(crate) listen: SocketAddr,
     /// Where it listens with TLS, if it does.
     pub(crate) tls: Option<SocketAddr>,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
     child: Child,
     log: Log,
     rest: Log,
