@@ -84,3 +84,20 @@ fn diagnose(cause: &Cause) -> (ErrorKind, &'static str) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use terrace_core::Applied;
+
+    use super::*;
+
+    #[test]
+    fn only_a_write_that_was_sent_may_have_taken_effect() {
+        let applied = |op: Op, failure| op.error("here:11211", failure).applied();
+        let (read, write) = (Op::new("read"), Op::write("write"));
+        let (sent, unsent) = (Failure::sent, Failure::unsent);
+        assert_eq!(applied(write, sent(Cause::Timeout)), Applied::Unknown);
+        assert_eq!(applied(write, unsent(Cause::Timeout)), Applied::No);
+        assert_eq!(applied(read, sent(Cause::Timeout)), Applied::No);
+    }
+}

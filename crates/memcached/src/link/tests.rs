@@ -31,6 +31,15 @@ fn get(name: &str) -> Command {
     }
 }
 
+fn store() -> Command {
+    Command::Store {
+        name: "item".to_owned(),
+        value: Bytes::from_static(b"value"),
+        ttl: crate::protocol::Ttl::at_least(Duration::from_secs(1)),
+        condition: crate::protocol::Condition::Cas(7),
+    }
+}
+
 /// Answers a read with the item's name.
 fn echo(line: &str) -> Option<Vec<u8>> {
     let name = line.split(' ').nth(1)?;
@@ -130,15 +139,21 @@ async fn p3_a_cas_value_is_not_sent_on_another_connection() {
         let _ = link.call(get("item")).await;
     }
     link.call(get("item")).await.unwrap();
-    let store = Command::Store {
-        name: "item".to_owned(),
-        value: Bytes::from_static(b"stale"),
-        ttl: crate::protocol::Ttl::at_least(Duration::from_secs(1)),
-        condition: crate::protocol::Condition::Cas(7),
-    };
-    let failure = link.call_in(&first.session, store).await.unwrap_err();
+    let failure = link.call_in(&first.session, store()).await.unwrap_err();
     assert!(matches!(failure.cause, Cause::OtherSession), "{failure:?}");
     assert_eq!(stores.load(Ordering::Acquire), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_and_not_answered_may_have_been_done() {
+    // It takes the value, and says nothing.
+    let fake = Fake::start(|line| {
+        let is_store = line.starts_with("ms item ");
+        if is_store { None } else { greet(line) }
+    })
+    .await;
+    let failure = link(&fake).call(store()).await.unwrap_err();
+    assert!(matches!(failure.cause, Cause::Broken(_)) && failure.is_sent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
