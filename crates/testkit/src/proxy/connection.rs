@@ -22,25 +22,33 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Passes on what comes on `client`, and what is answered, until both have ended, or it is reset.
-    pub(super) async fn pass(self, mut client: TcpStream) {
-        let Ok(mut server) = TcpStream::connect(self.server).await else {
-            reset(&client);
-            return;
-        };
-        let ended = self.join(&mut client, &mut server).await;
-        if ended.is_err() {
-            reset(&client);
-            reset(&server);
+    /// Passes on what comes on `client`, and what is answered, until both have ended, or it is reset: from this call on, and
+    /// not only from when its future is polled.
+    pub(super) fn pass(self, mut client: TcpStream) -> impl Future<Output = ()> {
+        let resets = self.switches.borrow().resets;
+        async move {
+            let Ok(mut server) = TcpStream::connect(self.server).await else {
+                reset(&client);
+                return;
+            };
+            let ended = self.join(&mut client, &mut server, resets).await;
+            if ended.is_err() {
+                reset(&client);
+                reset(&server);
+            }
         }
     }
 }
 
 impl Way {
-    /// Passes on what comes on both, until it ends.
-    async fn join(&self, client: &mut TcpStream, server: &mut TcpStream) -> Result<(), Cut> {
+    /// Passes on what comes on both, until it ends, or there were more than so many resets.
+    async fn join(
+        &self,
+        client: &mut TcpStream,
+        server: &mut TcpStream,
+        resets: u64,
+    ) -> Result<(), Cut> {
         let mut switches = self.switches.clone();
-        let resets = switches.borrow().resets;
         // What is delayed is delayed by a fault.
         let no_delay = client.set_nodelay(true).and(server.set_nodelay(true));
         no_delay.map_err(|_| Cut)?;
@@ -57,9 +65,10 @@ impl Way {
                 pending::<()>().await;
             }
         };
-        match select(pin!(both), pin!(reset)).await {
-            Either::Left((ended, _)) => ended.map(drop),
-            Either::Right(_) => Err(Cut),
+        // The reset first: what comes after it is not passed on.
+        match select(pin!(reset), pin!(both)).await {
+            Either::Left(_) => Err(Cut),
+            Either::Right((ended, _)) => ended.map(drop),
         }
     }
 }

@@ -249,6 +249,20 @@ async fn all_connections_are_reset_at_once() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_not_through_to_the_server_yet_is_reset_too() {
+    let (_echo, proxy) = both().await;
+    let mut stream = connect(&proxy).await;
+    while proxy.accepted() < 1 {
+        tokio::task::yield_now().await;
+    }
+    proxy.reset();
+    // It may be told by then.
+    let _ = stream.write_all(b"a").await;
+    let _ = stream.shutdown().await;
+    assert_eq!(rest(&mut stream).await.1, Err(ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_a_reset() {
     // Nobody listens on a port that is only bound.
     let nowhere = tokio::net::TcpSocket::new_v4().unwrap();
