@@ -2,13 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 use std::env;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use terrace_cockroach::{CrdbConfig, CrdbIndex};
 use terrace_core::SystemClock;
-use terrace_testkit::{CurrentRuntime, Fixture, index_conformance, run};
+use terrace_testkit::{CurrentRuntime, Fixture, Trial, index_conformance, index_under_faults, run};
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
@@ -20,16 +22,37 @@ fn main() -> ExitCode {
             eprintln!("SKIPPED: {variable} is not set: no trials on {name}");
             continue;
         };
+        trials.extend(behind_a_bad_network(&format!("{name}_faulty"), &url));
         trials.extend(index_conformance(name, move || {
             let config = own(&url);
-            async move {
-                let runtime = CurrentRuntime::port();
-                let index = CrdbIndex::connect(config, runtime, Arc::new(SystemClock)).await;
-                Fixture::new(index.unwrap())
-            }
+            async move { index(config).await }
         }));
     }
     run(trials)
+}
+
+async fn index(config: CrdbConfig) -> Fixture<CrdbIndex> {
+    let runtime = CurrentRuntime::port();
+    let index = CrdbIndex::connect(config, runtime, Arc::new(SystemClock)).await;
+    Fixture::new(index.unwrap())
+}
+
+/// Where connections break and answers are lost, nothing that is said is wrong. For this, the server's URL must have its address,
+/// and no TLS: a certificate is for one address, and the proxy has another.
+fn behind_a_bad_network(name: &str, url: &str) -> Vec<Trial> {
+    let address = |part: &str| part.parse::<SocketAddr>().ok();
+    let Some(server) = url.split(['/', '@']).find_map(address) else {
+        eprintln!("SKIPPED: no trials of {name}: its URL does not have an address");
+        return Vec::new();
+    };
+    let url = url.to_owned();
+    index_under_faults(name, server, move |proxy| {
+        let mut config = own(&url.replace(&server.to_string(), &proxy.to_string()));
+        config.acquire_timeout = Duration::from_secs(1);
+        config.connect_timeout = Duration::from_secs(1);
+        config.response_timeout = Duration::from_secs(1);
+        async move { index(config).await }
+    })
 }
 
 /// Each trial is alone in a table of its own, and there are many trials at a time.
