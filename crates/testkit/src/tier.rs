@@ -7,8 +7,10 @@ use crate::suite::{Case, Fixture, trials};
 
 mod bodies;
 mod cancel;
+mod clocks;
 mod expiry;
 mod fills;
+mod kind;
 mod purges;
 mod races;
 mod refresh;
@@ -36,6 +38,8 @@ pub(crate) fn cases() -> Vec<Case<dyn Tier>> {
         bodies::cases(),
         purges::cases(),
         expiry::cases(),
+        clocks::cases(),
+        kind::cases(),
         refresh::cases(),
         races::cases(),
         cancel::cases(),

@@ -118,7 +118,16 @@ impl Fill for ModelFill {
             if !self.fence_holds(&state) {
                 return Ok(Committed::Fenced);
             }
-            if self.flaw == Flaw::CommitForgets {
+            let is_older = || {
+                let old = state.objects.get(&self.key);
+                old.is_some_and(|old| object.entry.meta.updated < old.entry.meta.updated)
+            };
+            let forgets = match self.flaw {
+                Flaw::CommitForgets => true,
+                Flaw::OlderIsIgnored => is_older(),
+                _ => false,
+            };
+            if forgets {
                 return Ok(Committed::Published);
             }
             let replaced = state.objects.insert(self.key, object);

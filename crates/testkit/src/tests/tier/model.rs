@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 use super::Flaw;
 use super::body::ModelBody;
 use super::fill::ModelFill;
-use crate::sample::{LONG_AGO, generation};
+use crate::sample::{FAR_AHEAD, LONG_AGO, generation};
 
 /// A map that is a tier, and makes one mistake.
 pub(crate) struct ModelTier {
@@ -68,6 +68,7 @@ impl ModelTier {
     fn named(&self, state: &State, target: &Target) -> Vec<Key> {
         let current = |key: &Key, object: &Object| match (self.flaw, target) {
             (Flaw::PurgeIgnoresGeneration | Flaw::ExpireIgnoresGeneration, _) => true,
+            (Flaw::NewerIsNotPurged, _) => object.entry.meta.updated < FAR_AHEAD,
             (_, Target::Generation(named, generation)) => {
                 key == named && object.entry.generation == *generation
             }
@@ -146,7 +147,10 @@ pub(super) fn fence(flaw: Flaw, state: &State, key: &Key) -> Fence {
 #[async_trait]
 impl Tier for ModelTier {
     fn kind(&self) -> TierKind {
-        TierKind::Remote
+        match self.flaw {
+            Flaw::SaysMemory => TierKind::Memory,
+            _ => TierKind::Remote,
+        }
     }
 
     async fn lookup(&self, key: &Key) -> Result<Lookup> {
@@ -287,6 +291,7 @@ impl Tier for ModelTier {
                 object.expired_at = match (self.flaw, object.expired_at) {
                     (Flaw::ExpireForgets, old) => old,
                     (Flaw::ExpireKeepsTheFirst, Some(first)) => Some(first),
+                    (Flaw::ExpireIsAtOnce, _) => Some(LONG_AGO),
                     (Flaw::ExpireKeepsTheLast, _) | (_, None) => Some(at),
                     (_, Some(old)) => Some(old.min(at)),
                 };
@@ -352,6 +357,9 @@ impl Tier for ModelTier {
         let Some(object) = current.filter(|o| o.entry.generation == generation || ignores) else {
             return Ok(false);
         };
+        if self.flaw == Flaw::OlderMetaIsIgnored && meta.updated < object.entry.meta.updated {
+            return Ok(true);
+        }
         object.entry.meta = meta;
         if self.flaw != Flaw::UpdateMetaKeepsExpiry {
             object.expired_at = None;
