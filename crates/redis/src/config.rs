@@ -6,6 +6,8 @@ use redis::{ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, TlsCertificates
 use secrecy::{ExposeSecret, SecretString};
 use terrace_core::{Error, ErrorKind, Result};
 
+use crate::replicas::Replicas;
+
 /// How to reach Redis, or Valkey.
 ///
 /// A URL is `redis://[user:password@]host:port[/database]`, with `rediss://` for TLS. Passwords appear in no output of
@@ -23,6 +25,8 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     /// How long to wait for an answer. Default: 5 s. Callers with shorter deadlines drop the call before.
     pub response_timeout: Duration,
+    /// How many replicas must have a write before it is acknowledged. Default: none.
+    pub replicas: Option<Replicas>,
 }
 
 /// How the servers stand to each other.
@@ -62,6 +66,7 @@ impl RedisConfig {
             authority: None,
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(5),
+            replicas: None,
         }
     }
 
@@ -78,7 +83,8 @@ impl RedisConfig {
         if self.connect_timeout.is_zero() || self.response_timeout.is_zero() {
             return Err(invalid("a timeout of zero would fail every call"));
         }
-        Ok(())
+        self.replicas
+            .map_or(Ok(()), |replicas| replicas.validate(self))
     }
 
     /// Where the servers are, and how to log in.
@@ -123,6 +129,7 @@ impl fmt::Debug for RedisConfig {
             .field("authority", &self.authority.is_some())
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
+            .field("replicas", &self.replicas)
             .finish()
     }
 }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use crate::error::Op;
 use crate::link::Link;
 use crate::names::{Names, SHARDS};
 use crate::record::{self, CALL_BYTES};
+use crate::replicas::Writes;
 use crate::script;
 
 /// A script holds up everybody else.
@@ -28,6 +30,8 @@ const MAX_KEYS_PER_SCRIPT: usize = 500;
 /// fill is fetched again; **a lost purge is forgotten**, and what it removed may be served until it
 /// expires. Where that is not acceptable, use an index that is durable, and Redis as a tier above it.
 ///
+/// [`Replicas`](crate::Replicas) narrow what a failover can lose: a write is then acknowledged when so many have it.
+///
 /// The server must not evict: set `maxmemory-policy noeviction`, or use a server of its own. An evicted record
 /// is a lost one.
 ///
@@ -38,7 +42,8 @@ const MAX_KEYS_PER_SCRIPT: usize = 500;
 /// call that the client had to send again, because a cluster moved a slot, is recognised and takes effect once.
 #[derive(Debug)]
 pub struct RedisIndex {
-    link: Link,
+    link: Arc<Link>,
+    writes: Writes,
     names: Names,
     /// Names this process's calls.
     instance: u64,
@@ -53,9 +58,13 @@ impl RedisIndex {
 
     /// As [`new`](Self::new), with another source of randomness.
     pub fn with_random(config: &RedisConfig, random: &dyn Random) -> Result<Self> {
+        let link = Arc::new(Link::new(config)?);
+        let names = Names::new(&config.prefix, "index");
+        let marker = format!("{}wait", names.shard(0));
         Ok(Self {
-            link: Link::new(config)?,
-            names: Names::new(&config.prefix, "index"),
+            writes: Writes::new(config, &link, marker)?,
+            link,
+            names,
             instance: random.next_u64(),
             calls: AtomicU64::new(0),
         })
@@ -118,7 +127,7 @@ impl RedisIndex {
     }
 
     async fn cas(&self, op: Op, invocation: &ScriptInvocation<'_>) -> Result<Cas> {
-        let applied: bool = self.link.script(op, invocation).await?;
+        let applied: bool = self.writes.script(op, invocation).await?;
         Ok(if applied { Cas::Applied } else { Cas::Conflict })
     }
 }
@@ -127,9 +136,10 @@ impl RedisIndex {
 impl IndexStore for RedisIndex {
     async fn get(&self, key: &Key) -> Result<Option<Record>> {
         const OP: Op = Op::new("redis.get");
+        let link = self.writes.reader(OP, &self.link).await?;
         let mut get = cmd("GET");
         get.arg(self.record_name(key));
-        let Some(bytes) = self.link.command::<Option<Bytes>>(OP, &get).await? else {
+        let Some(bytes) = link.command::<Option<Bytes>>(OP, &get).await? else {
             return Ok(None);
         };
         let record = record::decode(&bytes).ok_or_else(|| OP.damaged("a record"))?;

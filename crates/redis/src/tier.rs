@@ -12,6 +12,7 @@ use terrace_core::{
 use crate::error::Op;
 use crate::link::Link;
 use crate::names::Names;
+use crate::replicas::Writes;
 use chunks::{Chunks, StoredBody};
 use entry::Stored;
 
@@ -48,7 +49,8 @@ const MAX_PIECE: usize = 256 * 1024;
 ///
 /// Redis answers before it has replicated. A purge that was acknowledged just before the primary was lost may be unknown to the
 /// new one, and what it removed may be found there again until it expires. Purge again after a failover, or
-/// keep lifetimes short where that matters.
+/// keep lifetimes short where that matters. [`Replicas`](crate::Replicas) narrow it: commits and purges are then acknowledged
+/// when so many have them.
 ///
 /// # Eviction
 ///
@@ -62,6 +64,7 @@ pub struct RedisTier {
 #[derive(Debug)]
 struct Shared {
     link: Arc<Link>,
+    writes: Writes,
     names: Names,
     chunks: Chunks,
     runtime: Arc<dyn Runtime>,
@@ -200,7 +203,7 @@ impl Shared {
         target: &Target,
         invocation: &ScriptInvocation<'_>,
     ) -> Result<Vec<(String, entry::Head)>> {
-        let changed: Vec<(String, Bytes)> = self.link.script(op, invocation).await?;
+        let changed: Vec<(String, Bytes)> = self.writes.script(op, invocation).await?;
         let decode = |(field, head): (String, Bytes)| Some((field, entry::Head::decode(&head)?));
         let decoded: Vec<_> = changed.into_iter().filter_map(decode).collect();
         tracing::trace!(?target, changed = decoded.len(), "{}", op.name());

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use terrace_redis::{RedisConfig, RedisIndex, RedisTier};
+use terrace_redis::{RedisConfig, RedisIndex, RedisTier, Replicas};
 use terrace_testkit::{
     CurrentRuntime, FaultProxy, Fixture, Towards, Trial, WireFault, index_conformance,
     index_under_faults, run, tier_conformance, tier_under_faults,
@@ -77,6 +77,16 @@ fn behind_a_bad_network(server: SocketAddr) -> Vec<Trial> {
     trials
 }
 
+/// The same, with writes that wait for a replica.
+fn waiting(mut config: RedisConfig) -> RedisConfig {
+    config.response_timeout = Duration::from_mins(1);
+    config.replicas = Some(Replicas {
+        count: 1,
+        timeout: Duration::from_secs(30),
+    });
+    config
+}
+
 /// The server at `address`.
 fn patient(address: SocketAddr) -> RedisConfig {
     let mut config = own(RedisConfig::single(format!("redis://{address}")));
@@ -117,7 +127,9 @@ fn servers() -> Vec<(&'static str, RedisConfig)> {
     }
     if let Some(urls) = urls("TERRACE_TEST_REDIS_SENTINEL_URLS") {
         let name = env::var("TERRACE_TEST_REDIS_SENTINEL_NAME").unwrap();
-        servers.push(("redis-sentinel", RedisConfig::sentinel(name, urls)));
+        let config = RedisConfig::sentinel(name, urls);
+        servers.push(("redis-sentinel_waiting", waiting(config.clone())));
+        servers.push(("redis-sentinel", config));
     }
     if let Some(urls) = urls("TERRACE_TEST_REDIS_CLUSTER_URLS") {
         servers.push(("redis-cluster", RedisConfig::cluster(urls)));

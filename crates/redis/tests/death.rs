@@ -3,6 +3,8 @@
 
 #[path = "death/index.rs"]
 mod index;
+#[path = "death/replicas.rs"]
+mod replicas;
 #[path = "death/server.rs"]
 mod server;
 #[path = "death/tier.rs"]

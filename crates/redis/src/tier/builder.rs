@@ -8,6 +8,7 @@ use super::{RedisTier, Shared};
 use crate::config::{RedisConfig, invalid};
 use crate::link::Link;
 use crate::names::Names;
+use crate::replicas::Writes;
 
 /// The most chunks a body may have.
 const MAX_CHUNKS: u64 = 4096;
@@ -72,10 +73,13 @@ impl RedisTierBuilder {
         }
         let link = Arc::new(Link::new(&self.config)?);
         let names = Names::new(&self.config.prefix, "tier1");
+        let marker = format!("{}wait", names.shard(0));
+        let writes = Writes::new(&self.config, &link, marker)?;
         let chunks = Chunks::new(Arc::clone(&link), &self.config.prefix);
         Ok(RedisTier {
             shared: Arc::new(Shared {
                 link,
+                writes,
                 names,
                 chunks,
                 runtime: self.runtime,

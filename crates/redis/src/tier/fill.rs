@@ -149,7 +149,7 @@ impl Fill for RedisFill {
             .arg(millis(lifetime));
         let name = body.published();
         let (is_published, replaced): (bool, Option<Bytes>) =
-            tier.link.script(OP, &publish).await?;
+            tier.writes.script(OP, &publish).await?;
         let runtime = tier.runtime.as_ref();
         if !is_published {
             tier.chunks.remove(runtime, name);

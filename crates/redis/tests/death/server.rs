@@ -8,12 +8,18 @@ use tempfile::TempDir;
 pub(crate) struct OwnServer {
     services: OsString,
     dir: TempDir,
-    url: String,
+    service: &'static str,
+    urls: Vec<String>,
 }
 
 impl OwnServer {
     /// Nothing, said loudly, where there is nobody to start it.
     pub(crate) fn start() -> Option<Self> {
+        Self::of("redis")
+    }
+
+    /// One of those that `cargo xtask services` knows.
+    pub(crate) fn of(service: &'static str) -> Option<Self> {
         let Some(services) = env::var_os("TERRACE_TEST_SERVICES") else {
             eprintln!("SKIPPED: TERRACE_TEST_SERVICES is not set: run this by cargo xtask test");
             return None;
@@ -21,31 +27,42 @@ impl OwnServer {
         let mut server = Self {
             services,
             dir: tempfile::tempdir().unwrap(),
-            url: String::new(),
+            service,
+            urls: Vec::new(),
         };
-        let printed = server.run("up");
-        let url = printed.split('\'').nth(1).expect("a variable is printed");
-        url.clone_into(&mut server.url);
+        let printed = server.run("up", service);
+        // What it prints is for a shell: export NAME='VALUE'.
+        let urls = printed
+            .split('\'')
+            .find(|value| value.starts_with("redis://"));
+        let urls = urls.expect("its URLs are printed").split(',');
+        server.urls = urls.map(str::to_owned).collect();
         Some(server)
     }
 
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        &self.urls[0]
+    }
+
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.urls.clone()
     }
 
     pub(crate) fn kill(&self) {
-        self.run("kill");
+        self.run("kill", self.service);
     }
 
     pub(crate) fn revive(&self) {
-        self.run("revive");
+        self.run("revive", self.service);
     }
 
-    fn run(&self, verb: &str) -> String {
+    /// Does `verb` to the service called `name`, or to a process of it.
+    pub(crate) fn run(&self, verb: &str, name: &str) -> String {
         let output = Command::new(&self.services)
-            .args(["services", verb, "redis", "--dir"])
+            .args(["services", verb, name, "--dir"])
             .arg(self.dir.path())
             .env_remove("TERRACE_TEST_REDIS_URL")
+            .env_remove("TERRACE_TEST_REDIS_SENTINEL_URLS")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -56,6 +73,6 @@ impl OwnServer {
 
 impl Drop for OwnServer {
     fn drop(&mut self) {
-        self.run("down");
+        self.run("down", self.service);
     }
 }
