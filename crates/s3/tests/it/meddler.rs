@@ -46,11 +46,14 @@ impl Request {
 }
 
 /// What becomes of a request.
+#[derive(Clone, Copy)]
 pub(crate) enum Verdict {
     /// The server answers.
     Pass,
     /// It does not see it: a status and a body are the answer.
     Say(u16, &'static str),
+    /// It answers, and this header is left out of that.
+    Without(&'static str),
     /// It answers, and the connection breaks after so many bytes of that.
     Break(usize),
 }
@@ -97,6 +100,7 @@ async fn serve(mut client: TcpStream, upstream: String, judge: Judge) {
     let answer = match verdict {
         Verdict::Say(status, body) => said(status, body),
         Verdict::Pass => forward(&request, &upstream).await,
+        Verdict::Without(header) => without(header, &forward(&request, &upstream).await),
         Verdict::Break(bytes) => {
             let mut answer = forward(&request, &upstream).await;
             answer.truncate(bytes);
@@ -111,6 +115,18 @@ fn said(status: u16, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status} Said\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
         .into_bytes()
+}
+
+/// `answer`, which has no body, without a header.
+fn without(header: &str, answer: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(answer);
+    let lines = text.split_inclusive("\r\n");
+    let is_meant = |line: &&str| {
+        let name = line.split(':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(header)
+    };
+    let kept: String = lines.filter(|line| !is_meant(line)).collect();
+    kept.into_bytes()
 }
 
 async fn read(client: &mut TcpStream) -> Option<Request> {

@@ -9,8 +9,11 @@ use terrace_testkit::CurrentRuntime;
 use tokio::time::timeout;
 
 use crate::endpoints;
+use crate::meddler::{Meddler, Request, Verdict, meddled};
 
 const PART: usize = 5 << 20;
+/// Only a test that fails waits for so long.
+const HANGING: Duration = Duration::from_secs(100);
 
 fn name() -> BlobName {
     BlobName {
@@ -66,6 +69,62 @@ fn p9_what_a_killed_process_had_uploaded_is_swept_by_the_next_start_and_nothing_
     }
 }
 
+/// A page of the list of uploads that has none, and says that there are more after `key`.
+fn empty_page(key: &str) -> Verdict {
+    let page = format!(
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>{key}</NextKeyMarker>\
+         </ListMultipartUploadsResult>"
+    );
+    Verdict::Say(200, page.leak())
+}
+
+#[test]
+fn p9_what_is_not_on_the_first_page_of_uploads_is_swept() {
+    for (endpoint, config) in meddled() {
+        let ours = endpoints::own(&config);
+        killed_while_it_writes(ours.clone());
+        let next = tokio::runtime::Runtime::new().unwrap();
+        next.block_on(async {
+            let first = empty_page(&format!("{}/!", ours.options.bodies.prefix));
+            let judge = move |request: &Request| {
+                let lists = request.method == "GET" && request.query.starts_with("uploads=");
+                let begins = !request.query.contains("key-marker");
+                if lists && begins && !request.query.contains(".probe") {
+                    first
+                } else {
+                    Verdict::Pass
+                }
+            };
+            let (_meddler, mut through) = Meddler::before(&config, judge).await;
+            through.options.bodies.prefix = ours.options.bodies.prefix;
+            let store = connect(at_once(&through)).await;
+            assert_eq!(store.swept(), 1, "{endpoint}");
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_a_list_of_uploads_that_does_not_move_on_ends() {
+    for (endpoint, config) in meddled() {
+        let page = empty_page("!");
+        let judge = move |request: &Request| {
+            if request.method == "GET" && request.query.starts_with("uploads=") {
+                page
+            } else {
+                Verdict::Pass
+            }
+        };
+        let (_meddler, through) = Meddler::before(&config, judge).await;
+        let started = timeout(HANGING, connect(through)).await;
+        let store = started.expect("it asks again and again");
+        assert_eq!(
+            store.capabilities().uploads,
+            UploadList::Missing,
+            "{endpoint}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p5_a_dropped_writer_leaves_no_upload() {
     for (endpoint, config) in endpoints::all() {
@@ -82,13 +141,13 @@ async fn p5_a_dropped_writer_leaves_no_upload() {
     }
 }
 
-/// Waits until so many uploads are unfinished; only a test that fails waits for long.
+/// Waits until so many uploads are unfinished.
 async fn unfinished_become(store: &S3Blob, expected: u64) {
     let become_so = async {
         while store.unfinished().await.unwrap() != expected {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let waited = timeout(Duration::from_secs(100), become_so).await;
+    let waited = timeout(HANGING, become_so).await;
     waited.unwrap_or_else(|_| panic!("never {expected} unfinished uploads"));
 }
