@@ -106,7 +106,7 @@ impl Backend {
 }
 
 fn not_here(_: &mut Instance) -> Outcome {
-    Err("it is not started here, but tried where its variable names one".to_owned())
+    Err("it is not started here".to_owned())
 }
 
 /// The first thing in `text` that looks like a version.

@@ -47,7 +47,12 @@ impl ForTests {
         };
         for backend in BACKENDS.iter().filter(|backend| wanted(backend)) {
             let is_named = env::var(backend.service.variable).is_ok();
-            let state = match timed(backend.name(), || bring_up(&dir, &backend.service)) {
+            let started = if is_named || !backend.is_optional() {
+                timed(backend.name(), || bring_up(&dir, &backend.service))
+            } else {
+                Err(format!("{} is not set", backend.service.variable))
+            };
+            let state = match started {
                 Ok(variables) => {
                     running.variables.extend(variables);
                     if is_named {

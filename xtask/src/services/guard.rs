@@ -46,8 +46,12 @@ impl Drop for Guard {
 
 /// Waits until whoever holds the other end of the input has ended, then stops all that was started.
 pub(super) fn guard(dir: &Path) -> Outcome {
+    stop_after(std::io::stdin(), dir)
+}
+
+fn stop_after(mut input: impl Read, dir: &Path) -> Outcome {
     let mut ignored = Vec::new();
-    std::io::stdin()
+    input
         .read_to_end(&mut ignored)
         .map_err(|error| format!("the input of the guard: {error}"))?;
     let notes = fs::read_to_string(notes(dir)).unwrap_or_default();
@@ -81,4 +85,32 @@ pub(super) fn note(dir: &Path) -> Outcome {
         .open(&notes)
         .and_then(|mut file| file.write_all(line.as_bytes()))
         .map_err(|error| format!("{}: {error}", notes.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::instance::Instance;
+    use super::super::process::Spawn;
+    use super::*;
+
+    #[test]
+    fn what_the_run_and_its_tests_have_started_is_stopped() {
+        let folder = env::temp_dir().join(format!("terrace-guard-{}", std::process::id()));
+        let (run, test) = (folder.join("run"), folder.join("test"));
+        // What the kernel knows of each.
+        let command_lines = [&run, &test].map(|dir| {
+            let spawn = Spawn::new("server", "sleep").line("600");
+            Instance::at(dir, "redis").start(&spawn).unwrap();
+            let pid = fs::read_to_string(dir.join("redis/processes/00-server/pid")).unwrap();
+            format!("/proc/{}/cmdline", pid.split(' ').next().unwrap())
+        });
+        // One that has ended has none, whether or not somebody has noticed.
+        let runs = |path: &String| fs::read(path).is_ok_and(|line| !line.is_empty());
+        assert!(command_lines.iter().all(runs));
+        fs::write(notes(&run), format!("{}\n", test.display())).unwrap();
+        // Nobody holds the other end.
+        stop_after(std::io::empty(), &run).unwrap();
+        assert!(!command_lines.iter().any(runs));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
