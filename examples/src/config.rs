@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use serde::Deserialize;
-use terrace::proxy::settings::{CacheSettings, PurgeSettings};
+use terrace::proxy::settings::{CacheSettings, GroupSettings, PurgeSettings};
 use terrace::proxy::{HostPattern, KeyRules, ProxyConfig, Rule, Rules};
 use toml::Spanned;
 use toml::de::DeTable;
+
+use crate::wiring::Told;
 
 mod keys;
 mod log;
@@ -39,6 +41,8 @@ pub struct File {
     pub server: ServerSection,
     /// `[upstream]`: where responses come from.
     pub upstream: UpstreamSection,
+    /// `[upstreams.NAME]`: where responses come from for rules that say so.
+    pub upstreams: BTreeMap<String, GroupSettings>,
     /// `[log]`: what is logged.
     pub log: LogSection,
     /// `[cache]`: the options of the cache.
@@ -163,23 +167,37 @@ impl Loaded {
         rules
             .list
             .extend(rule.iter().map(|it| it.get_ref().clone()));
-        if let Err((number, why)) = rules.validate() {
-            let named = number.checked_sub(1).and_then(|index| rule.get(index));
-            return Err(match named {
-                Some(rule) => {
-                    let line = self.line(&rule.span());
-                    let what = format!("rule {number} (`[[rule]]` at line {line}): {why}");
-                    FileError {
-                        path: self.path.clone(),
-                        line: None,
-                        what,
-                    }
-                }
-                None => self.error_at(&["host_alias"], why),
-            });
-        }
+        rules
+            .validate()
+            .map_err(|(number, why)| self.error_in_rule(number, why))?;
         config.rules = rules;
         Ok(())
+    }
+
+    /// Reads the groups of upstreams, and the certificates they name, into `config`.
+    pub fn apply_upstreams(&self, config: &mut ProxyConfig) -> Result<(), FileError> {
+        for (name, settings) in &self.file.upstreams {
+            let group = settings.group().map_err(|why| {
+                let what = format!("`upstreams.{name}`: {}", Told(&why));
+                self.error_at(&["upstreams", name], what)
+            })?;
+            config.upstreams.insert(name.clone(), group);
+        }
+        Ok(())
+    }
+
+    /// An error about a rule, counted from 1, or about what there is beside the rules.
+    pub fn error_in_rule(&self, number: usize, why: impl fmt::Display) -> FileError {
+        let named = number.checked_sub(1);
+        let Some(rule) = named.and_then(|index| self.file.rule.get(index)) else {
+            return self.error_at(&["host_alias"], why);
+        };
+        let line = self.line(&rule.span());
+        FileError {
+            path: self.path.clone(),
+            line: None,
+            what: format!("rule {number} (`[[rule]]` at line {line}): {why}"),
+        }
     }
 
     /// An error about what stands under `key`, with its line if it does stand there.

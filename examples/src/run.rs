@@ -70,6 +70,7 @@ fn start<W: Wiring>(wiring: W, loaded: &Loaded) -> Result<(), BoxError> {
     }
     let addresses = Addresses::claim(&args)?;
     let config = options::proxy_config(&args, loaded, &addresses.origin)?;
+    addresses.check(&config.upstreams)?;
     let place = wiring.place();
     let counts_requests = loaded.file.counts_requests();
     let open = move |runtime| tiers::open(wiring, counts_requests, runtime);

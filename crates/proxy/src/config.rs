@@ -205,6 +205,10 @@ impl ProxyConfig {
         }
         let rules = self.rules.validate();
         rules.map_err(|(number, source)| ConfigError::Rule { number, source })?;
+        for (rule, number) in self.rules.list.iter().zip(1..) {
+            let found = rule.validate_upstream(&self.upstreams);
+            found.map_err(|source| ConfigError::Rule { number, source })?;
+        }
         self.purge.validate()
     }
 }
@@ -290,7 +294,12 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_by_name() {
         type Break = fn(&mut ProxyConfig);
-        let broken: [(&str, Break); 11] = [
+        let broken: [(&str, Break); 12] = [
+            ("elsewhere", |c| {
+                let mut rule = crate::Rule::new("it");
+                rule.upstream = Some("elsewhere".into());
+                c.rules.list.push(rule);
+            }),
             ("304", |c| {
                 c.freshness.by_status = [(304, Duration::from_secs(1))].into();
             }),

@@ -12,6 +12,7 @@ use crate::in_flight::InFlight;
 use crate::key::Scheme;
 use crate::rules::RuleSet;
 use crate::stats::Stats;
+use crate::upstream::Groups;
 use crate::variants::Variants;
 
 /// What a [`CachingProxy`](crate::CachingProxy) shows of itself, for an [`Admin`](crate::Admin) listener of the same
@@ -24,6 +25,7 @@ pub struct Insight {
 struct Shared {
     config: Arc<ProxyConfig>,
     rules: Arc<RuleSet>,
+    groups: Arc<Groups>,
     variants: Arc<Variants>,
     stats: Arc<Stats>,
     in_flight: InFlight,
@@ -34,6 +36,7 @@ impl Insight {
     pub(crate) fn new(
         config: Arc<ProxyConfig>,
         rules: Arc<RuleSet>,
+        groups: Arc<Groups>,
         variants: Arc<Variants>,
         stats: Arc<Stats>,
         in_flight: InFlight,
@@ -43,6 +46,7 @@ impl Insight {
             shared: Arc::new(Shared {
                 config,
                 rules,
+                groups,
                 variants,
                 stats,
                 in_flight,
@@ -59,6 +63,11 @@ impl Insight {
     /// What differs for parts of sites, and how keys are made.
     pub(crate) fn rules(&self) -> &RuleSet {
         &self.shared.rules
+    }
+
+    /// Where responses come from.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.shared.groups
     }
 
     /// The key that a `PURGE` of this kind is about; what was known of its variants is forgotten.

@@ -76,7 +76,7 @@ impl CachingProxy {
     pub fn new(storage: &'static TerraceStorage, config: ProxyConfig) -> Result<Self, ConfigError> {
         config.validate()?;
         let connector = origin::connector()?;
-        let groups = Groups::new(&config, &connector);
+        let groups = Arc::new(Groups::new(&config, &connector));
         let config = Arc::new(config);
         let in_flight = InFlight::new(metrics::in_flight());
         let rules = Arc::new(RuleSet::new(&config));
@@ -86,7 +86,7 @@ impl CachingProxy {
         Ok(Self {
             storage,
             lock: Box::leak(Box::new(CollapseLock::new(storage, config.lock_age))),
-            groups: Arc::new(groups),
+            groups: Arc::clone(&groups),
             connector,
             uncacheable: Predictor::new(per_shard, Some(cacheability::is_of_one_request)),
             metrics: Metrics::new(),
@@ -94,6 +94,7 @@ impl CachingProxy {
             insight: Insight::new(
                 Arc::clone(&config),
                 Arc::clone(&rules),
+                groups,
                 Arc::clone(&variants),
                 Arc::clone(&stats),
                 in_flight.clone(),

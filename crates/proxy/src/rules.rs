@@ -9,6 +9,7 @@ use terrace_policy::{AdmissionRule, Placement};
 use crate::config::ClientDirectives;
 use crate::glob::Glob;
 use crate::key::KeyRules;
+use crate::upstream::UpstreamGroup;
 
 mod host;
 mod set;
@@ -78,6 +79,9 @@ pub struct Rule {
     /// over `/`, too.
     #[cfg_attr(feature = "config", serde(deserialize_with = "crate::human::list"))]
     pub path: Vec<Glob>,
+    /// The group of [`ProxyConfig::upstreams`](crate::ProxyConfig::upstreams) that its requests go to, by name. Default:
+    /// [`ProxyConfig::upstream`](crate::ProxyConfig::upstream).
+    pub upstream: Option<String>,
     /// Whether responses are stored at all.
     pub cache: Caching,
     /// A request with a cookie of such a name passes by the cache.
@@ -226,6 +230,26 @@ impl Rule {
         self.key.as_ref().map_or(Ok(()), KeyRules::validate)
     }
 
+    /// The group it names must be one of `groups`.
+    pub(crate) fn validate_upstream(
+        &self,
+        groups: &BTreeMap<String, UpstreamGroup>,
+    ) -> Result<(), RuleError> {
+        match &self.upstream {
+            Some(name) if !groups.contains_key(name) => {
+                let known: Vec<_> = groups.keys().map(String::as_str).collect();
+                let known = match known.as_slice() {
+                    [] => "there is none".to_owned(),
+                    known => format!("there is {}", known.join(", ")),
+                };
+                Err(RuleError::new(format!(
+                    "`upstream`: {name:?} is no group of upstreams: {known}"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn stores_something(&self) -> bool {
         let is_said = self.ttl != Ttl::default() || !self.ttl_by_status.is_empty();
         is_said || self.store != StoreRules::default()
@@ -238,6 +262,7 @@ impl Default for Rule {
             name: String::new(),
             host: Vec::new(),
             path: Vec::new(),
+            upstream: None,
             cache: Caching::default(),
             bypass_cookies: Vec::new(),
             ttl: Ttl::default(),

@@ -1,10 +1,11 @@
 //! Where to listen and where to fetch from, checked before anything is started.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use terrace::proxy::Upstream;
+use terrace::proxy::{Upstream, UpstreamGroup};
 
 use super::BoxError;
 use crate::cli::ProxyArgs;
@@ -67,6 +68,20 @@ impl Addresses {
         })
     }
 
+    /// The upstreams of the file are there, and are not this proxy. Whether they answer, their health checks say.
+    pub(super) fn check(&self, groups: &BTreeMap<String, UpstreamGroup>) -> Result<(), BoxError> {
+        for (name, group) in groups {
+            for server in &group.servers {
+                resolve(
+                    server,
+                    &[Some(self.listen), self.tls],
+                    &format!("`upstreams.{name}`"),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves the addresses to those who are about to listen on them.
     pub(super) fn release(self) {
         drop(self.claims);
@@ -95,9 +110,23 @@ fn claim(text: &str, option: &str) -> Result<(TcpListener, SocketAddr), BoxError
 
 /// An upstream that cannot be found is a mistake; one that does not answer may just be late.
 fn check(upstream: &Upstream, listeners: &[Option<SocketAddr>]) -> Result<(), BoxError> {
+    let addresses = resolve(upstream, listeners, "--upstream")?;
+    let answers = |address| TcpStream::connect_timeout(address, Duration::from_secs(1)).is_ok();
+    if !addresses.iter().any(answers) {
+        tracing::warn!(%upstream, "the upstream does not answer: until it does, only what is stored can be served");
+    }
+    Ok(())
+}
+
+/// Its addresses, none of which may be one of `listeners`. `said_by` says where it is configured.
+fn resolve(
+    upstream: &Upstream,
+    listeners: &[Option<SocketAddr>],
+    said_by: &str,
+) -> Result<Vec<SocketAddr>, BoxError> {
     let found = (upstream.host.as_str(), upstream.port).to_socket_addrs();
     let addresses: Vec<_> = found
-        .map_err(|error| format!("cannot resolve the upstream {upstream} (--upstream): {error}"))?
+        .map_err(|error| format!("cannot resolve the upstream {upstream} ({said_by}): {error}"))?
         .collect();
     let is = |listen: &SocketAddr, address: &SocketAddr| {
         let is_here = listen.ip().is_unspecified() && address.ip().is_loopback();
@@ -106,15 +135,11 @@ fn check(upstream: &Upstream, listeners: &[Option<SocketAddr>]) -> Result<(), Bo
     let is_self = |address| listeners.iter().flatten().any(|it| is(it, address));
     if addresses.iter().any(is_self) {
         let message = format!(
-            "the upstream {upstream} is this proxy itself: each request would go round in circles"
+            "the upstream {upstream} ({said_by}) is this proxy itself: each request would go round in circles"
         );
         return Err(message.into());
     }
-    let answers = |address| TcpStream::connect_timeout(address, Duration::from_secs(1)).is_ok();
-    if !addresses.iter().any(answers) {
-        tracing::warn!(%upstream, "the upstream does not answer: until it does, only what is stored can be served");
-    }
-    Ok(())
+    Ok(addresses)
 }
 
 #[cfg(test)]

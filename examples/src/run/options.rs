@@ -69,6 +69,7 @@ pub(super) fn proxy_config(
     let group = args.origin.group(&origin.servers());
     let mut config = ProxyConfig::with_group(group.map_err(told)?);
     loaded.file.cache.apply(&mut config);
+    loaded.apply_upstreams(&mut config)?;
     loaded.apply_rules(&mut config)?;
     config.purge = purge_config(args, loaded)?;
     config.validate().map_err(|why| in_file(loaded, why))?;
@@ -78,6 +79,10 @@ pub(super) fn proxy_config(
 /// With its place in the file, if it was the file that said it.
 fn in_file(loaded: &Loaded, why: ConfigError) -> BoxError {
     let key = match &why {
+        ConfigError::Rule { number, source } => {
+            return loaded.error_in_rule(*number, source).into();
+        }
+        ConfigError::GroupName(name) => ["upstreams", name],
         ConfigError::Zero(name) => ["cache", *name],
         ConfigError::Name(_) => ["cache", "name"],
         ConfigError::Token | ConfigError::TokenFile { .. } => ["purge", "token_file"],

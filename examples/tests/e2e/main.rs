@@ -24,4 +24,5 @@ mod requests_are_logged;
 mod rules_of_a_file;
 mod soak;
 mod the_status_page;
+mod upstream_groups;
 mod upstreams;

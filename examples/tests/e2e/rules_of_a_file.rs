@@ -290,7 +290,7 @@ async fn a_mistake_is_told_with_its_place() {
 }
 
 /// Files, and the whole of what is said of them.
-const MISTAKES: [(&str, &str); 23] = [
+const MISTAKES: [(&str, &str); 29] = [
     ("x = [", "line 1: unclosed array, expected `]`"),
     (
         "[tiers]\n\nl0 = 1",
@@ -375,6 +375,30 @@ const MISTAKES: [(&str, &str); 23] = [
     (
         "[key]\nquery = { ignore = true, sort = true }",
         "line 1: `key.query.ignore` leaves nothing for `keep`, `drop` or `sort` to do",
+    ),
+    (
+        "[upstreams.api]\nservers = [\"127.0.0.1:1\"]\n\n[[rule]]\nupstream = \"apis\"",
+        "rule 1 (`[[rule]]` at line 4): `upstream`: \"apis\" is no group of upstreams: there is api",
+    ),
+    (
+        "[[rule]]\nupstream = \"api\"",
+        "rule 1 (`[[rule]]` at line 1): `upstream`: \"api\" is no group of upstreams: there is none",
+    ),
+    (
+        "\n[upstreams.default]\nservers = [\"127.0.0.1:1\"]",
+        "line 2: `upstreams.default`: \"default\" is no name for an upstream group: use letters, digits, '-', '_' or '.', and not \"default\"",
+    ),
+    (
+        "[upstreams.api]\nservers = []",
+        "line 1: `upstreams.api`: `servers of an upstream group` is zero: it must be at least 1 (durations: at least one millisecond)",
+    ),
+    (
+        "[upstreams.api]\nservers = [{ address = \"127.0.0.1:1\", wait = 3 }]",
+        "line 2: unknown field `wait`, expected one of `address`, `weight`, `http2`, `tls_name`, `ca`, `cert`, `key`, `verify`, `connect_timeout`, `read_timeout`, `write_timeout`, `idle_timeout`, `total_timeout`, `resolve_every`, in `upstreams.api.servers`",
+    ),
+    (
+        "[upstreams.api]\nservers = [{ address = \"https://127.0.0.1:1\", ca = \"/no/such/file\" }]",
+        "line 1: `upstreams.api`: cannot read /no/such/file: check the path, and that this user may read it: No such file or directory (os error 2)",
     ),
     (
         "[host_alias]\n\"www.example.org\" = \"a b\"",

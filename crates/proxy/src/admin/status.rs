@@ -29,7 +29,7 @@ struct Document<'a> {
     bytes: ByEnding,
     tiers: Vec<Tier>,
     in_progress: InProgress,
-    upstreams: Vec<Upstream>,
+    upstreams: Vec<Upstream<'a>>,
     top: Top,
     purge: Purge,
     history: Past,
@@ -81,9 +81,10 @@ struct InProgress {
 }
 
 #[derive(Serialize)]
-struct Upstream {
+struct Upstream<'a> {
+    group: &'a str,
     address: String,
-    /// `null` where it is not checked.
+    /// `null` before its name is resolved.
     healthy: Option<bool>,
 }
 
@@ -207,10 +208,7 @@ fn document<'a>(
             it.tiers.into_iter().map(Tier::from).collect()
         }),
         in_progress: in_progress.unwrap_or_default(),
-        upstreams: vec![Upstream {
-            address: config.upstream.to_string(),
-            healthy: None,
-        }],
+        upstreams: upstreams(insight),
         top: Top { requests, bytes },
         purge: Purge {
             token: match (&config.purge.token, permitted) {
@@ -229,6 +227,16 @@ fn document<'a>(
             tens: Steps::new(10_000, keep_tens, &history.tens(number(query, "tens"))),
         },
     }
+}
+
+fn upstreams(insight: &Insight) -> Vec<Upstream<'_>> {
+    let health = insight.groups().health();
+    let told = health.map(|(group, server, healthy)| Upstream {
+        group,
+        address: server.to_string(),
+        healthy,
+    });
+    told.collect()
 }
 
 /// The number named `name` in a query; 0 if there is none.

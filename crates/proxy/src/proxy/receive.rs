@@ -128,6 +128,8 @@ impl CachingProxy {
         let terms = self.rules.terms(settled.rule);
         tracing::trace!(rule = terms.name, "the rule that holds");
         ctx.rule = settled.rule;
+        let group = terms.upstream.as_deref();
+        ctx.upstream = group.and_then(|name| self.groups.named(name)).cloned();
         ctx.kept_out = if settled.is_ambiguous {
             Some("ambiguous-path")
         } else {

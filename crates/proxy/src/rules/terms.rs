@@ -13,6 +13,8 @@ use crate::key::{KeyRules, has_cookie};
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) name: String,
+    /// The group of upstreams, if it is not the default one.
+    pub(crate) upstream: Option<String>,
     caching: Caching,
     bypass_cookies: Vec<Glob>,
     /// With this rule's stale windows.
@@ -50,6 +52,7 @@ impl Terms {
         }
         Self {
             name: rule.name.clone(),
+            upstream: rule.upstream.clone(),
             caching: rule.cache,
             bypass_cookies: rule.bypass_cookies.clone(),
             freshness,

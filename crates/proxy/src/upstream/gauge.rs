@@ -39,6 +39,15 @@ impl Health {
         self.tell(&addresses);
     }
 
+    /// Whether one of its addresses is well; `None` if none is known.
+    pub(super) fn is_well(&self) -> Option<bool> {
+        let addresses = self.addresses.lock();
+        addresses
+            .values()
+            .copied()
+            .reduce(|one, other| one || other)
+    }
+
     fn tell(&self, addresses: &BTreeMap<SocketAddr, bool>) {
         let is_well = addresses.values().any(|is_well| *is_well);
         self.gauge.set(f64::from(u8::from(is_well)));

@@ -23,7 +23,7 @@ pub(crate) struct Server {
     pub(super) upstream: Upstream,
     /// Keeps connections apart that Pingora's pool would mix: it does not look at trust anchors or protocols.
     id: u64,
-    health: Health,
+    pub(super) health: Health,
 }
 
 /// One address of a server: what is chosen, connected to, checked, and left out when it fails.

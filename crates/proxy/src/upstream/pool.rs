@@ -8,11 +8,11 @@ use pingora::lb::Backends;
 use pingora::{Error, ErrorType};
 use terrace_core::{Clock, Timestamp};
 
-use super::UpstreamGroup;
 use super::balance::{Balance, balance, member};
 use super::discovery::{Discovery, Due};
 use super::member::{Engaged, Member, Server};
 use super::probe::Probe;
+use super::{Upstream, UpstreamGroup};
 use crate::config::ProxyConfig;
 
 /// What the group is called that is not named.
@@ -44,9 +44,17 @@ impl Groups {
     }
 
     /// The group called `name`.
-    #[expect(dead_code, reason = "for rules, which name groups")]
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Pool>> {
         self.named.get(name)
+    }
+
+    /// Every server as configured, with the name of its group, and whether it gets requests; `None` while that is not known,
+    /// before its name is resolved.
+    pub(crate) fn health(&self) -> impl Iterator<Item = (&str, &Upstream, Option<bool>)> {
+        let servers = self
+            .all()
+            .flat_map(|pool| pool.servers.iter().map(|it| (&*pool.name, it)));
+        servers.map(|(group, server)| (group, &server.upstream, server.health.is_well()))
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Pool>> {
@@ -56,6 +64,8 @@ impl Groups {
 
 /// The servers of a group at work.
 pub(crate) struct Pool {
+    name: String,
+    servers: Vec<Arc<Server>>,
     settings: UpstreamGroup,
     balance: Box<dyn Balance>,
     clock: Arc<dyn Clock>,
@@ -75,10 +85,11 @@ impl Pool {
     ) -> Self {
         let servers = settings.servers.iter().zip(first..);
         let servers = servers.map(|(it, id)| Arc::new(Server::new(group, it.clone(), id)));
+        let servers: Vec<_> = servers.collect();
         let clock = &config.clock;
         let due = Due::default();
         let discovery = Discovery::new(
-            servers.collect(),
+            servers.clone(),
             settings.clone(),
             Arc::clone(clock),
             Arc::clone(&due),
@@ -90,6 +101,8 @@ impl Pool {
             backends.set_health_check(Box::new(probe));
         }
         Self {
+            name: group.to_owned(),
+            servers,
             balance: balance(settings, backends),
             settings: settings.clone(),
             clock: Arc::clone(clock),

@@ -91,9 +91,9 @@ function showFigures(minute) {
 function showUpstreams({ upstreams }) {
   byId("upstreams-section").hidden = upstreams.length === 0;
   const make = () => el("li", { class: "card" }, el("code"), el("span", { class: "badge" }));
-  list(byId("upstreams"), upstreams, make, (element, { address, healthy }) => {
-    const [state, text] = healthy === null ? ["", "not checked"] : healthy ? ["ok", "healthy"] : ["bad", "not healthy"];
-    say(element.firstElementChild, address);
+  list(byId("upstreams"), upstreams, make, (element, { group, address, healthy }) => {
+    const [state, text] = healthy === null ? ["", "not known yet"] : healthy ? ["ok", "healthy"] : ["bad", "not healthy"];
+    say(element.firstElementChild, group === "default" ? address : `${group}: ${address}`);
     element.lastElementChild.dataset.state = state;
     say(element.lastElementChild, text);
   });

@@ -94,6 +94,7 @@ fn what_others_may_read_stays_where_it_is() {
         "top.requests.heaviest[].weight",
         "top.requests.total",
         "upstreams[].address",
+        "upstreams[].group",
         "upstreams[].healthy",
         "uptime_ms",
         "version",

@@ -44,11 +44,14 @@ function find(status, minute) {
       add("warn", `${name} returned other bytes than were stored ${times(tier.corrupt)} since the start. None of them were served. Check its disk.`);
     }
   }
-  const sick = status.upstreams.filter((it) => it.healthy === false);
-  if (sick.length > 0) {
-    const all = sick.length === status.upstreams.length;
+  for (const group of new Set(status.upstreams.map((it) => it.group))) {
+    const servers = status.upstreams.filter((it) => it.group === group);
+    const sick = servers.filter((it) => it.healthy === false);
+    if (sick.length === 0) continue;
+    const all = sick.length === servers.length;
+    const which = group === "default" ? "origin" : `origin of ${group}`;
     const names = sick.map((it) => it.address).join(", ");
-    add(all ? "bad" : "warn", `${all ? "No origin is" : "An origin is not"} healthy: ${names}.`);
+    add(all ? "bad" : "warn", `${all ? `No ${which} is` : `An ${which} is not`} healthy: ${names}.`);
   }
   const ended = minute.hit + minute.stale + minute.collapsed + minute.revalidated + minute.stale_on_error + minute.miss
     + minute.pass + minute.error;
