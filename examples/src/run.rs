@@ -59,6 +59,7 @@ pub fn main<W: Wiring>() -> ExitCode {
 fn start<W: Wiring>(wiring: W, loaded: &Loaded) -> Result<(), BoxError> {
     let args = wiring.proxy().clone();
     let limits = connections::limits(&args.connections)?;
+    options::check_tls(&args, loaded)?;
     tiers::check(&wiring)?;
     if args.check_config {
         // Any origin will do where none is named.

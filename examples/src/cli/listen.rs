@@ -9,25 +9,15 @@ use terrace::proxy::{Http2, ServerCertificate, TlsError};
 #[command(next_help_heading = "TLS and HTTP/2")]
 pub struct ListenArgs {
     /// Where clients connect with TLS, beside --listen. Port 0 takes a free one
-    #[arg(long, env = "TERRACE_TLS_LISTEN", value_name = "HOST:PORT", requires_all = ["tls_cert", "tls_key"])]
+    #[arg(long, env = "TERRACE_TLS_LISTEN", value_name = "HOST:PORT")]
     pub tls_listen: Option<String>,
 
     /// The certificate for it with its chain, in PEM. It is read again when it changes
-    #[arg(
-        long,
-        env = "TERRACE_TLS_CERT",
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "TERRACE_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
     /// Its key, in PEM
-    #[arg(
-        long,
-        env = "TERRACE_TLS_KEY",
-        value_name = "FILE",
-        requires = "tls_cert"
-    )]
+    #[arg(long, env = "TERRACE_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// How often to look whether the certificate has changed: 30s, 5m
@@ -52,6 +42,24 @@ pub struct ListenArgs {
 }
 
 impl ListenArgs {
+    /// What is wrong with it, and the name of the option it is wrong with. Each may come from the command line, a variable or
+    /// the file, so that the parser of one of them cannot tell.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let missing = match (&self.tls_cert, &self.tls_key) {
+            (None, None) if self.tls_listen.is_none() => None,
+            (Some(_), Some(_)) => None,
+            (None, None) => Some((
+                "tls_listen",
+                "TLS needs a certificate and its key: `tls_cert`, `tls_key`",
+            )),
+            (Some(_), None) => Some(("tls_cert", "a certificate needs its key: `tls_key`")),
+            (None, Some(_)) => Some(("tls_key", "a key needs its certificate: `tls_cert`")),
+        };
+        let contrary = (self.no_http2 && self.listen_h2c)
+            .then_some(("listen_h2c", "it contradicts `no_http2`"));
+        missing.or(contrary).map_or(Ok(()), Err)
+    }
+
     /// The certificate for the listener with TLS, if there is one.
     pub fn certificate(&self) -> Result<Option<ServerCertificate>, TlsError> {
         let files = self.tls_cert.as_ref().zip(self.tls_key.as_ref());

@@ -76,6 +76,19 @@ pub(super) fn proxy_config(
     Ok(config)
 }
 
+/// What of TLS and HTTP/2 cannot be together, under its name in the file if that says it, else as the option.
+pub(super) fn check_tls(args: &ProxyArgs, loaded: &Loaded) -> Result<(), BoxError> {
+    args.tls.check().map_err(|(option, why)| {
+        let key = ["server", option];
+        if loaded.line_of(&key).is_some() {
+            return loaded
+                .error_at(&key, format!("`server.{option}`: {why}"))
+                .into();
+        }
+        format!("--{}: {why}", option.replace('_', "-")).into()
+    })
+}
+
 /// With its place in the file, if it was the file that said it.
 fn in_file(loaded: &Loaded, why: ConfigError) -> BoxError {
     let key = match &why {

@@ -102,6 +102,35 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     connect().await.expect("the one in use stays");
 }
 
+/// Which of them comes from where does not matter.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_listener_with_tls_can_stand_in_the_file() {
+    let certificates = Certificates::new();
+    let pair = certificates.issue("proxy", "localhost");
+    let origin = Origin::start(|_| Answer::new(Content::new(1, 10))).await;
+    let tls = certificates.connector(&["http/1.1"]);
+    let listen = "tls_listen = \"127.0.0.1:0\"\n";
+    let (certificate, key) = (pair.certificate.display(), pair.key.display());
+    let files = format!("tls_cert = \"{certificate}\"\ntls_key = \"{key}\"\n");
+    let both = format!("{listen}{files}");
+    let options = pair.args("--tls-cert", "--tls-key");
+    for (said, options) in [
+        (both.as_str(), &[][..]),
+        (&files, &["--tls-listen", "127.0.0.1:0"]),
+        (listen, &options),
+    ] {
+        let data = folder();
+        let file = data.path().join("terrace.toml");
+        fs::write(&file, format!("[server]\n{said}")).expect("room on the disk");
+        let setup = Setup::new(origin.address, &data.path().join("data"));
+        let setup = setup.arg("--config").arg(&file);
+        let proxy = options.iter().fold(setup, Setup::arg).start().await;
+        let address = proxy.tls.expect("it listens with TLS");
+        let connected = Connection::open_tls(address, &tls).await;
+        connected.expect("the certificate is the one");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_listened_with_is_told_at_once() {
     let certificates = Certificates::new();

@@ -290,7 +290,7 @@ async fn a_mistake_is_told_with_its_place() {
 }
 
 /// Files, and the whole of what is said of them.
-const MISTAKES: [(&str, &str); 29] = [
+const MISTAKES: [(&str, &str); 32] = [
     ("x = [", "line 1: unclosed array, expected `]`"),
     (
         "[tiers]\n\nl0 = 1",
@@ -311,6 +311,18 @@ const MISTAKES: [(&str, &str); 29] = [
     (
         "[server]\nthreads = 0",
         "line 2: `server.threads`: number would be zero for non-zero type",
+    ),
+    (
+        "[server]\ntls_listen = \"127.0.0.1:0\"",
+        "line 2: `server.tls_listen`: TLS needs a certificate and its key: `tls_cert`, `tls_key`",
+    ),
+    (
+        "[server]\ntls_listen = \"127.0.0.1:0\"\ntls_cert = \"cert.pem\"",
+        "line 3: `server.tls_cert`: a certificate needs its key: `tls_key`",
+    ),
+    (
+        "[server]\nno_http2 = true\nlisten_h2c = true",
+        "line 3: `server.listen_h2c`: it contradicts `no_http2`",
     ),
     (
         "[tiers]\n\nl0_bytes = \"12 apples\"",
