@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use serde::Deserialize;
-use terrace::proxy::settings::{CacheSettings, GroupSettings, PurgeSettings};
+use terrace::proxy::settings::{CacheSettings, ForwardedSettings, GroupSettings, PurgeSettings};
 use terrace::proxy::{HostPattern, KeyRules, ProxyConfig, Rule, Rules};
 use toml::Spanned;
 use toml::de::DeTable;
@@ -47,6 +47,8 @@ pub struct File {
     pub log: LogSection,
     /// `[cache]`: the options of the cache.
     pub cache: CacheSettings,
+    /// `[forwarded]`: what upstreams are told of clients.
+    pub forwarded: ForwardedSettings,
     /// `[purge]`: who may purge.
     pub purge: PurgeSettings,
     /// `[tiers]`: what is kept in which tier.

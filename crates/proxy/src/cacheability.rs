@@ -87,7 +87,7 @@ fn judge(
     if announced(&stored) > Some(terms.max_bytes) {
         return Err("too-large");
     }
-    vary::check(&stored.headers, req, terms.max_vary)?;
+    vary::check(&stored.headers, req, terms.max_vary, terms.personal)?;
     let lifetime = lifetime_by(terms, &stored, control, received).ok_or("no-lifetime")?;
     shareable(&stored, control, lifetime, terms.set_cookie)?;
     let stale = StaleWindows::of(control, &terms.freshness);

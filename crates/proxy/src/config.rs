@@ -10,6 +10,7 @@ use terrace_core::{Clock, SystemClock};
 
 use crate::access_log::AccessLog;
 use crate::error::ConfigError;
+use crate::forwarding::Forwarding;
 use crate::rules::Rules;
 use crate::upstream::{DEFAULT_GROUP, Upstream, UpstreamGroup};
 
@@ -68,6 +69,8 @@ pub struct ProxyConfig {
     pub access_log: Option<AccessLog>,
     /// Who may purge.
     pub purge: PurgeConfig,
+    /// What upstreams are told of the client that a request comes from.
+    pub forwarding: Forwarding,
     /// Tells the time. Default: the operating system's clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -175,6 +178,7 @@ impl ProxyConfig {
             remembered_decisions: 1 << 12,
             access_log: None,
             purge: PurgeConfig::default(),
+            forwarding: Forwarding::default(),
             clock: Arc::new(SystemClock),
         }
     }

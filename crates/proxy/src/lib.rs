@@ -8,6 +8,7 @@
 //! | use TLS, and HTTP/2 | [`ServerCertificate`], [`CertificateWatch`], [`Http2`], [`UpstreamTls`], [`Protocol`] |
 //! | give it its tiers, on a runtime of their own | [`StackService`] |
 //! | face clients that mean no good | [`Connections`], [`ConnectionLimits`] |
+//! | tell upstreams whom a request comes from | [`Forwarding`] |
 //! | let operators purge | [`PurgeConfig`] |
 //! | see what happens | [`Admin`], and the tables of headers and metrics in the README |
 //! | read its options from a file | `settings`, with the feature `config` |
@@ -63,6 +64,7 @@ mod date;
 mod decisions;
 mod done;
 mod error;
+mod forwarding;
 mod framing;
 mod glob;
 mod headers;
@@ -102,6 +104,7 @@ pub use config::{ClientDirectives, Freshness, ProxyConfig, PurgeConfig, SetCooki
 pub use connections::{ConnectionLimits, Connections};
 pub use context::RequestContext;
 pub use error::ConfigError;
+pub use forwarding::{Claims, Forwarding};
 pub use glob::Glob;
 pub use in_flight::InFlight;
 pub use insight::Insight;

@@ -174,8 +174,8 @@ impl ProxyHttp for CachingProxy {
         is_fresh: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<ForcedFreshness>> {
-        let asked = session.req_header();
-        self.offer_rescue(self.pool(ctx), asked, meta.response_header(), handler);
+        let (asked, from) = (session.req_header(), self.asker(session, ctx));
+        self.offer_rescue(self.pool(ctx), asked, from, meta.response_header(), handler);
         Ok(self.judge_found(session, meta, is_fresh, ctx))
     }
 
@@ -235,6 +235,8 @@ impl ProxyHttp for CachingProxy {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         self.note_asked(request, ctx);
+        let from = self.asker(session, ctx);
+        self.config.forwarding.tell(request, from)?;
         self.name_host(request, ctx)?;
         // Pingora has taken out what concerned the client's connection.
         let received_as = session.req_header().version;

@@ -14,6 +14,8 @@ use terrace_pingora::HitReader;
 use terrace_tiers::Rescue;
 
 use crate::CachingProxy;
+use crate::config::ProxyConfig;
+use crate::forwarding::Asker;
 use crate::headers;
 use crate::metrics;
 use crate::upstream::{self, Pool};
@@ -38,13 +40,14 @@ impl CachingProxy {
         &self,
         pool: &Arc<Pool>,
         asked: &RequestHeader,
+        from: Asker,
         stored: &ResponseHeader,
         handler: &mut HitHandler,
     ) {
         let reader = HitReader::of(handler).filter(|reader| reader.can_fail());
         if let (Some(reader), &Method::GET) = (reader, &asked.method) {
-            let (connector, name) = (&self.connector, &self.config.name);
-            let rescue = OriginRescue::new(pool, connector, asked, stored, name);
+            let (connector, config) = (&self.connector, &*self.config);
+            let rescue = OriginRescue::new(pool, connector, (asked, from), stored, config);
             reader.set_rescue(Arc::new(rescue));
         }
     }
@@ -54,9 +57,9 @@ impl OriginRescue {
     pub(crate) fn new(
         pool: &Arc<Pool>,
         connector: &Arc<Connector>,
-        asked: &RequestHeader,
+        (asked, from): (&RequestHeader, Asker),
         stored: &ResponseHeader,
-        name: &str,
+        config: &ProxyConfig,
     ) -> Self {
         let mut request = asked.clone();
         let received_as = request.version;
@@ -68,7 +71,8 @@ impl OriginRescue {
             let _ = request.insert_header(header::HOST, host);
         }
         // Without them the origin only gets a message less; they cannot fail for values we made.
-        let _ = headers::append_request_via(&mut request, received_as, name);
+        let _ = config.forwarding.tell(&mut request, from);
+        let _ = headers::append_request_via(&mut request, received_as, &config.name);
         let etag = stored.headers.get(header::ETAG);
         Self {
             pool: Arc::clone(pool),

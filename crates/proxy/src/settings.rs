@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::config::{ClientDirectives, ProxyConfig, PurgeConfig, SetCookie};
 use crate::error::ConfigError;
+use crate::forwarding::Claims;
 use crate::human;
 
 mod upstream;
@@ -134,6 +135,31 @@ impl PurgeSettings {
             config.allowed.clear();
         }
         Ok(())
+    }
+}
+
+/// What upstreams are told of clients, as a section of a configuration file (`[forwarded]`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct ForwardedSettings {
+    /// [`Forwarding::claims`](crate::Forwarding::claims).
+    pub claims: Option<Claims>,
+    /// [`Forwarding::trusted`](crate::Forwarding::trusted).
+    #[serde(deserialize_with = "human::list")]
+    pub trusted: Vec<Network>,
+    /// [`Forwarding::rfc7239`](crate::Forwarding::rfc7239).
+    pub rfc7239: Option<bool>,
+}
+
+impl ForwardedSettings {
+    /// Writes what is said here into `config`.
+    pub fn apply(&self, config: &mut ProxyConfig) {
+        let forwarding = &mut config.forwarding;
+        set(&mut forwarding.claims, self.claims.as_ref());
+        set(&mut forwarding.rfc7239, self.rfc7239.as_ref());
+        let trusted = self.trusted.iter().map(|net| net.0);
+        forwarding.trusted.extend(trusted);
     }
 }
 

@@ -14,14 +14,16 @@ const MAX_SELECTING_BYTES: usize = 8 * 1024;
 pub(crate) const SELECTING_HEADERS: &str = "selecting-headers";
 
 /// Why a response with these headers cannot be stored under what `req` selects: it must name its selecting headers, not
-/// too many, and their values must not be too long.
+/// too many, and their values must not be too long. One that varies by a `personal` header is for one client alone.
 pub(crate) fn check(
     response: &HeaderMap,
     req: &RequestHeader,
     max_names: usize,
+    personal: &[&str],
 ) -> Result<(), &'static str> {
     let names = names(response);
-    if names.len() > max_names || names.iter().any(|name| name == "*") {
+    let is_personal = |name: &String| name == "*" || personal.contains(&name.as_str());
+    if names.len() > max_names || names.iter().any(is_personal) {
         return Err("vary");
     }
     let selecting = |name: &String| -> usize {
@@ -192,15 +194,22 @@ mod tests {
 
     #[test]
     fn a_star_or_too_much_cannot_be_stored() {
-        let check_vary = |vary| check(&map(&[("vary", vary)]), &request(&[]), 2);
+        let check_vary = |vary| {
+            check(
+                &map(&[("vary", vary)]),
+                &request(&[]),
+                2,
+                &["x-forwarded-for"],
+            )
+        };
         assert_eq!(check_vary("a, b"), Ok(()));
-        for vary in ["*", "a, *", "a, b, c"] {
+        for vary in ["*", "a, *", "a, b, c", "X-Forwarded-For"] {
             assert_eq!(check_vary(vary), Err("vary"), "{vary}");
         }
         let mut req = request(&[]);
         req.append_header("a", "x".repeat(MAX_SELECTING_BYTES + 1))
             .unwrap();
-        let long = check(&map(&[("vary", "a")]), &req, 2);
+        let long = check(&map(&[("vary", "a")]), &req, 2, &[]);
         assert_eq!(long, Err(SELECTING_HEADERS));
     }
 }

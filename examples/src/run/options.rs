@@ -69,6 +69,7 @@ pub(super) fn proxy_config(
     let group = args.origin.group(&origin.servers());
     let mut config = ProxyConfig::with_group(group.map_err(told)?);
     loaded.file.cache.apply(&mut config);
+    loaded.file.forwarded.apply(&mut config);
     loaded.apply_upstreams(&mut config)?;
     loaded.apply_rules(&mut config)?;
     config.purge = purge_config(args, loaded)?;

@@ -26,3 +26,4 @@ mod soak;
 mod the_status_page;
 mod upstream_groups;
 mod upstreams;
+mod whom_a_request_comes_from;

@@ -16,6 +16,7 @@ use crate::conditions;
 use crate::config::{ClientDirectives, ProxyConfig};
 use crate::context::RequestContext;
 use crate::control::demands::Demands;
+use crate::forwarding::{Asker, peer};
 use crate::key::Scheme;
 use crate::method;
 use crate::purge;
@@ -40,6 +41,11 @@ impl CachingProxy {
             session.set_write_timeout(Some(self.config.send_timeout));
         }
         ctx.scheme = Scheme::of(session.as_downstream());
+        let peer = peer(session);
+        let forwarding = &self.config.forwarding;
+        if let Some(scheme) = forwarding.receive(session.req_header_mut(), peer) {
+            ctx.scheme = scheme;
+        }
         let is_background = ctx.background.is_some();
         ctx.span = span::of(session.req_header(), is_background);
         if let Some(mut text) = method::answer(session.req_header_mut()) {
@@ -69,6 +75,15 @@ impl CachingProxy {
             ctx.demands = self.demands(session.req_header(), ctx);
         }
         Ok(false)
+    }
+
+    /// Whom the request comes from, for upstreams.
+    pub(super) fn asker(&self, session: &Session, ctx: &RequestContext) -> Asker {
+        let key = &self.rules.terms(ctx.rule).key;
+        Asker {
+            peer: peer(session),
+            scheme: (!key.ignore_scheme).then_some(ctx.scheme),
+        }
     }
 
     /// Sends the request through the cache, unless it has nothing to do with it.

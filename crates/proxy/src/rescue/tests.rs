@@ -21,7 +21,12 @@ async fn resume(
     if let Some(etag) = etag {
         stored.append_header("etag", etag).unwrap();
     }
-    let rescue = OriginRescue::new(groups.default(), &connector, &asked, &stored, "terrace");
+    let from = Asker {
+        peer: "192.0.2.7".parse().ok(),
+        scheme: None,
+    };
+    let pool = groups.default();
+    let rescue = OriginRescue::new(pool, &connector, (&asked, from), &stored, &config);
 
     let origin = async {
         let (mut socket, _) = listener.accept().await.unwrap();

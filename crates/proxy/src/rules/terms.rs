@@ -22,6 +22,8 @@ pub(crate) struct Terms {
     pub(crate) set_cookie: SetCookie,
     pub(crate) remove_set_cookie: bool,
     pub(crate) max_vary: usize,
+    /// Fields of a request that tell clients apart.
+    pub(crate) personal: &'static [&'static str],
     pub(crate) client_directives: ClientDirectives,
     pub(crate) collapse: bool,
     pub(crate) placement: Placement,
@@ -59,6 +61,7 @@ impl Terms {
             set_cookie: config.set_cookie,
             remove_set_cookie: rule.remove_set_cookie,
             max_vary: config.max_vary,
+            personal: config.forwarding.personal(),
             client_directives: rule.client_directives.unwrap_or(config.client_directives),
             collapse: rule.collapse,
             placement: rule.store.placement(),
