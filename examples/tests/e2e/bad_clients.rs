@@ -9,6 +9,7 @@ use crate::support::{Answer, Content, KIB, MIB, Origin, Proxy, Setup, eventually
 mod admin;
 mod heads;
 mod ranges;
+mod resets;
 mod timing;
 
 /// A proxy that is going to be treated badly, in front of an origin that answers every path.

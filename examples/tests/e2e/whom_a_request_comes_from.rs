@@ -94,7 +94,10 @@ async fn what_a_proxy_in_front_says_is_kept_and_its_scheme_is_in_the_key() {
     proxy.get("/").await.whole().await;
     assert_eq!(origin.count("/"), 2);
     let told = origin.last();
-    assert_eq!(told.header(HeaderName::from_static("x-forwarded-proto")), "http");
+    assert_eq!(
+        told.header(HeaderName::from_static("x-forwarded-proto")),
+        "http"
+    );
     assert_eq!(
         told.header(FORWARDED),
         "for=127.0.0.1;proto=http;host=\"e2e.example\""
