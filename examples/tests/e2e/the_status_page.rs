@@ -33,6 +33,7 @@ async fn when_nothing_has_happened() {
         .await;
     browser.shows("#tiers", "L0").await;
     browser.shows("#tiers", "L3").await;
+    browser.shows("#upstreams", "healthy").await;
     browser
         .shows("#top-note", "Nothing was asked for yet")
         .await;
@@ -47,7 +48,8 @@ async fn when_nothing_has_happened() {
         browser
             .run("return document.querySelectorAll('.badge[data-state=ok]').length")
             .await,
-        2
+        3,
+        "two tiers and the origin"
     );
     scene.is_presentable("empty").await;
 
