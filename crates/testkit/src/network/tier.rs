@@ -124,7 +124,7 @@ async fn is_well(tier: &AnyTier) -> Outcome {
 
 async fn silence_ends_every_call_and_it_recovers(tier: Arc<AnyTier>) -> Outcome {
     begin(&tier).await?;
-    let fence = tier.store.fence(&key(3)).await?;
+    let fence = recovers("fence", || async { tier.store.fence(&key(3)).await }).await?;
     tier.proxy.silence();
     all_fail(&tier, fence).await?;
     is_well(&tier).await
@@ -132,7 +132,7 @@ async fn silence_ends_every_call_and_it_recovers(tier: Arc<AnyTier>) -> Outcome 
 
 async fn a_black_hole_ends_every_call_and_it_recovers(tier: Arc<AnyTier>) -> Outcome {
     begin(&tier).await?;
-    let fence = tier.store.fence(&key(3)).await?;
+    let fence = recovers("fence", || async { tier.store.fence(&key(3)).await }).await?;
     tier.proxy.black_hole();
     tier.proxy.reset();
     all_fail(&tier, fence).await?;
@@ -141,7 +141,7 @@ async fn a_black_hole_ends_every_call_and_it_recovers(tier: Arc<AnyTier>) -> Out
 
 async fn refused_connections_are_errors_and_it_recovers(tier: Arc<AnyTier>) -> Outcome {
     begin(&tier).await?;
-    let fence = tier.store.fence(&key(3)).await?;
+    let fence = recovers("fence", || async { tier.store.fence(&key(3)).await }).await?;
     tier.proxy.refuse().await;
     tier.proxy.reset();
     all_fail(&tier, fence).await?;
@@ -210,10 +210,14 @@ async fn p1_a_body_that_falls_silent_ends(tier: Arc<AnyTier>) -> Outcome {
 async fn p1_a_commit_whose_answer_is_lost_is_whole_or_nothing(tier: Arc<AnyTier>) -> Outcome {
     for n in 0..6 {
         let object = Object::new(if n % 2 == 0 { 100 } else { LEN }, 10 + n);
-        let fence = recovers("fence", || async { tier.store.fence(&key(n)).await }).await?;
-        let entry = object.entry.clone();
-        let mut fill = tier.store.admit(&key(n), entry, fence).await?;
-        fill.write(object.body.clone()).await?;
+        let filling = recovers("a fill", || async {
+            let fence = tier.store.fence(&key(n)).await?;
+            let entry = object.entry.clone();
+            let mut fill = tier.store.admit(&key(n), entry, fence).await?;
+            fill.write(object.body.clone()).await?;
+            Ok(fill)
+        });
+        let fill = filling.await?;
         tier.proxy.set(Towards::Client, WireFault::Reset(0..=0));
         let answer = ends("commit", fill.commit(object.commit())).await?;
         tier.proxy.heal().await;
