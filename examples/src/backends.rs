@@ -14,21 +14,41 @@ use crate::wiring::{Told, Unusable};
 
 #[cfg(feature = "buckets")]
 mod bucket;
+#[cfg(feature = "ceph")]
+mod ceph;
+#[cfg(feature = "cockroach")]
+mod cockroach;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 #[cfg(feature = "local")]
 mod local;
-#[cfg(feature = "buckets")]
+#[cfg(any(feature = "buckets", feature = "dynamodb"))]
 mod login;
+#[cfg(feature = "memcached")]
+mod memcached;
 #[cfg(feature = "minio")]
 mod minio;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "s3")]
+mod s3;
 
+#[cfg(feature = "ceph")]
+pub use ceph::CephArgs;
+#[cfg(feature = "cockroach")]
+pub use cockroach::CockroachArgs;
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamodbArgs;
 #[cfg(feature = "local")]
 pub use local::{LocalArgs, Survives};
+#[cfg(feature = "memcached")]
+pub use memcached::MemcachedArgs;
 #[cfg(feature = "minio")]
 pub use minio::MinioArgs;
 #[cfg(feature = "redis")]
 pub use redis::RedisArgs;
+#[cfg(feature = "s3")]
+pub use s3::S3Args;
 
 /// A setting, by its name in the file: `redis.url`.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +114,18 @@ pub(crate) fn unless_away<T>(answered: Result<T, Unusable>) -> Result<(), BoxErr
     Err(error)
 }
 
+/// What the names of all keys in a server begin with.
+pub(crate) fn prefix(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'{' && byte != b'}';
+    if text.len() <= 64 && text.bytes().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} cannot begin a key: at most 64 visible ASCII characters, without {{ and }}"
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +169,13 @@ mod tests {
             told.contains("`redis.url_file`") && told.contains("none"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_prefix_leaves_the_slots_of_a_cluster_alone() {
+        assert!(prefix("terrace:eu").is_ok());
+        for wrong in ["{a}", "a b", "ä"] {
+            assert!(prefix(wrong).unwrap_err().contains("64"), "{wrong}");
+        }
     }
 }

@@ -20,7 +20,7 @@ mod upstream;
 pub use connections::ConnectionArgs;
 pub use listen::ListenArgs;
 pub use log::LogArgs;
-pub use shared::{L1Args, SharedArgs};
+pub use shared::{L1Args, L1Server, L1ServerArgs, SharedArgs};
 pub use tiers::TierArgs;
 pub use upstream::{Host, Select, UpstreamArgs};
 

@@ -68,6 +68,12 @@ mod tests {
         for (feature, expected) in [
             ("embedded", &["object-store", "sqlite"][..]),
             ("dev", &["object-store", "minio", "redis"]),
+            ("aws", &["object-store", "s3", "dynamodb", "redis"]),
+            ("global", &["object-store", "s3", "cockroach", "redis"]),
+            (
+                "onprem",
+                &["object-store", "ceph", "cockroach", "memcached", "redis"],
+            ),
         ] {
             let expected = expected.iter().map(|&name| name.to_owned());
             assert_eq!(adapters_of(feature), expected.collect(), "{feature}");

@@ -80,7 +80,8 @@ impl CrdbConfig {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<()> {
+    /// What is wrong with it, as far as one can tell without asking a server. Opening says the same.
+    pub fn validate(&self) -> Result<()> {
         if self.urls.is_empty() {
             return Err(invalid("no server is named: give at least one URL"));
         }
@@ -113,7 +114,7 @@ impl CrdbConfig {
         if i32::try_from(self.response_timeout.as_millis()).is_err() {
             return Err(invalid("response_timeout is longer than 24 days"));
         }
-        Ok(())
+        self.servers().map(drop)
     }
 
     /// Where the servers are, and how to log in.

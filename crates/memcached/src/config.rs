@@ -43,7 +43,8 @@ impl MemcachedConfig {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<()> {
+    /// What is wrong with it, as far as one can tell without asking a server. Opening says the same.
+    pub fn validate(&self) -> Result<()> {
         if self.servers.is_empty() {
             return Err(invalid("no server is named: give at least one address"));
         }

@@ -9,7 +9,7 @@ use terrace::backend::IndexStore as _;
 use terrace::redis::{RedisConfig, RedisIndex, RedisTier};
 use terrace::{Key, Runtime, Tier as _};
 
-use super::{Setting, place, unless_away};
+use super::{Setting, place, prefix, unless_away};
 use crate::Unusable;
 use crate::cli::secret;
 use crate::run::BoxError;
@@ -130,17 +130,6 @@ impl RedisArgs {
     }
 }
 
-fn prefix(text: &str) -> Result<String, String> {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'{' && byte != b'}';
-    if text.len() <= 64 && text.bytes().all(is_plain) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "{text:?} cannot begin a key: at most 64 visible ASCII characters, without {{ and }}"
-        ))
-    }
-}
-
 /// The server forgets by itself.
 impl Forgets for RedisIndex {}
 
@@ -182,14 +171,6 @@ mod tests {
             "--redis-url redis://a,redis://b --redis-sentinel cache",
         ] {
             args(line).check().unwrap();
-        }
-    }
-
-    #[test]
-    fn a_prefix_leaves_the_slots_of_a_cluster_alone() {
-        assert!(prefix("terrace:eu").is_ok());
-        for wrong in ["{a}", "a b", "ä"] {
-            assert!(prefix(wrong).unwrap_err().contains("64"), "{wrong}");
         }
     }
 

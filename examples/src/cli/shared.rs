@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::bytes;
 
@@ -32,6 +32,29 @@ pub struct L1Args {
     /// The largest body L1 takes; at least what L0 takes, at most 1GiB
     #[arg(long, env = "TERRACE_L1_GATE", value_name = "BYTES", default_value = "64MiB", value_parser = l1_gate)]
     pub l1_gate: u64,
+}
+
+/// Which server the tier that proxies share is in, where a program knows both.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tiers")]
+pub struct L1ServerArgs {
+    /// Which server L1 is in
+    #[arg(
+        long,
+        env = "TERRACE_L1",
+        value_name = "SERVER",
+        default_value = "redis"
+    )]
+    pub l1: L1Server,
+}
+
+/// What L1 can be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum L1Server {
+    /// Redis, or Valkey
+    Redis,
+    /// Memcached
+    Memcached,
 }
 
 impl SharedArgs {

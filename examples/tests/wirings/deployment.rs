@@ -47,6 +47,83 @@ pub(crate) static DEV: Wiring = Wiring {
     },
 };
 
+pub(crate) static AWS: Wiring = Wiring {
+    name: "aws",
+    program: env!("CARGO_BIN_EXE_aws"),
+    services: &["minio", "dynamodb", "redis"],
+    mortal: &["redis", "minio", "dynamodb"],
+    has_l1: true,
+    settings: |servers| {
+        let table = servers.variable("TERRACE_TEST_DYNAMODB_URL").to_owned();
+        let mut settings = s3(servers);
+        settings.extend([
+            ("dynamodb.endpoint", table),
+            ("dynamodb.region", "us-east-1".to_owned()),
+            ("dynamodb.table", "terrace".to_owned()),
+            ("dynamodb.create_table", "true".to_owned()),
+            ("dynamodb.access_key", "terrace".to_owned()),
+            ("dynamodb.secret_key", "canary-of-dynamodb".to_owned()),
+            ("redis.url", redis(servers)),
+        ]);
+        settings
+    },
+};
+
+pub(crate) static GLOBAL: Wiring = Wiring {
+    name: "global",
+    program: env!("CARGO_BIN_EXE_global"),
+    services: &["minio", "postgres", "redis"],
+    mortal: &["redis", "minio", "postgres"],
+    has_l1: true,
+    settings: |servers| {
+        let mut settings = s3(servers);
+        settings.extend([
+            ("cockroach.url", postgres(servers)),
+            ("redis.url", redis(servers)),
+        ]);
+        settings
+    },
+};
+
+pub(crate) static ONPREM: Wiring = Wiring {
+    name: "onprem",
+    program: env!("CARGO_BIN_EXE_onprem"),
+    services: &["ceph", "postgres", "memcached"],
+    mortal: &["memcached", "ceph/gateway", "postgres"],
+    has_l1: true,
+    settings: |servers| {
+        let [endpoint, access_key, secret_key] = bucket(servers, "CEPH");
+        let memcached = servers.variable("TERRACE_TEST_MEMCACHED_ADDRS").to_owned();
+        vec![
+            ("ceph.endpoint", endpoint),
+            ("ceph.bucket", "terrace".to_owned()),
+            ("ceph.create_bucket", "true".to_owned()),
+            ("ceph.access_key", access_key),
+            ("ceph.secret_key", secret_key),
+            ("cockroach.url", postgres(servers)),
+            ("tiers.l1", "memcached".to_owned()),
+            ("memcached.servers", memcached),
+        ]
+    },
+};
+
+/// MinIO, as S3.
+fn s3(servers: &Servers) -> Vec<(&'static str, String)> {
+    let [endpoint, access_key, secret_key] = bucket(servers, "MINIO");
+    vec![
+        ("s3.endpoint", endpoint),
+        ("s3.region", "us-east-1".to_owned()),
+        ("s3.bucket", "terrace".to_owned()),
+        ("s3.create_bucket", "true".to_owned()),
+        ("s3.access_key", access_key),
+        ("s3.secret_key", secret_key),
+    ]
+}
+
+fn postgres(servers: &Servers) -> String {
+    servers.variable("TERRACE_TEST_POSTGRES_URL").to_owned()
+}
+
 fn redis(servers: &Servers) -> String {
     servers.variable("TERRACE_TEST_REDIS_URL").to_owned()
 }
@@ -75,6 +152,11 @@ impl Deployment {
     pub(crate) fn set(&mut self, key: &'static str, value: &str) {
         self.settings.retain(|(it, _)| *it != key);
         self.settings.push((key, value.to_owned()));
+    }
+
+    /// In front of nobody: what it serves comes from the stores.
+    pub(crate) fn without_origin(&self) -> Setup {
+        self.setup(SocketAddr::from(([127, 0, 0, 1], 9)))
     }
 
     /// On free ports, in front of `upstream`: what is secret by variables, all else by a file.

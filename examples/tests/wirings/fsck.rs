@@ -19,6 +19,21 @@ pub(crate) async fn fsck(deployment: &Deployment) -> u64 {
             let index = args::<backends::RedisArgs>(deployment, "redis");
             sweep(bodies.bodies(&runtime).await, index.index().await).await
         }
+        "aws" => {
+            let bodies = args::<backends::S3Args>(deployment, "s3");
+            let index = args::<backends::DynamodbArgs>(deployment, "dynamodb");
+            sweep(bodies.bodies(&runtime).await, index.index(&runtime).await).await
+        }
+        "global" => {
+            let bodies = args::<backends::S3Args>(deployment, "s3");
+            let index = args::<backends::CockroachArgs>(deployment, "cockroach");
+            sweep(bodies.bodies(&runtime).await, index.index(&runtime).await).await
+        }
+        "onprem" => {
+            let bodies = args::<backends::CephArgs>(deployment, "ceph");
+            let index = args::<backends::CockroachArgs>(deployment, "cockroach");
+            sweep(bodies.bodies(&runtime).await, index.index(&runtime).await).await
+        }
         other => panic!("{other}: how is it wired?"),
     }
 }

@@ -1,6 +1,6 @@
 use hyper::header::{CACHE_CONTROL, ETAG};
 
-use crate::support::{Answer, Content, KIB, MIB, Origin, Seen};
+use crate::support::{Answer, Content, KIB, MIB, Origin, Proxy, Seen};
 
 /// What is asked for again and again.
 pub(crate) const OBJECTS: u64 = 24;
@@ -34,4 +34,17 @@ pub(crate) async fn origin() -> Origin {
             .header(CACHE_CONTROL, "max-age=86400")
     })
     .await
+}
+
+/// Which tier serves an object, if one does: `L3`. It must be whole, and right.
+pub(crate) async fn tier_of(proxy: &Proxy, number: u64) -> Option<String> {
+    let reply = proxy.get(&path(number)).await;
+    let cache = reply.cache();
+    let Some(tier) = cache.strip_prefix("hit; detail=") else {
+        reply.whole().await;
+        return None;
+    };
+    let tier = tier.to_owned();
+    reply.expect(&content(number)).await;
+    Some(tier)
 }

@@ -5,13 +5,18 @@ use std::path::Path;
 use hyper::StatusCode;
 
 use crate::Deployment;
-use crate::deployment::{DEV, Wiring};
+use crate::deployment::{AWS, DEV, GLOBAL, ONPREM, Wiring};
 use crate::objects::{content, origin, path};
 use crate::support::{Setup, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_dev_starts_without_its_servers() {
     starts_without_its_servers(&DEV).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_global_starts_without_its_servers() {
+    starts_without_its_servers(&GLOBAL).await;
 }
 
 async fn starts_without_its_servers(wiring: &'static Wiring) {
@@ -77,14 +82,15 @@ async fn dev_says_which_setting_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_of_a_file_is_valid() {
+async fn the_examples_of_files_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for wiring in [&DEV] {
+    for wiring in [&DEV, &AWS, &GLOBAL, &ONPREM] {
         let checked = Setup::of(Path::new(wiring.program))
             .arg("--check-config")
             .arg("--config")
             .arg(folder.join(format!("{}.toml", wiring.name)))
             .env("TERRACE_MINIO_SECRET_KEY", "canary")
+            .env("TERRACE_CEPH_SECRET_KEY", "canary")
             .ends()
             .await;
         assert!(checked.status.success(), "{checked:?}");
