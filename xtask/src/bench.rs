@@ -1,4 +1,4 @@
-//! Requests per second of hits in memory, beside other proxies, in one run.
+//! Requests per second of hits in memory, beside other proxies, in one run; and hits by each adapter.
 
 use std::fs;
 
@@ -12,6 +12,7 @@ use options::Options;
 use report::Report;
 use server::{Kind, Server};
 
+mod backends;
 mod load;
 mod machine;
 mod options;
@@ -43,12 +44,31 @@ the run.
   --no-build      measure the programs that are in target/release as they are
 
 Prints tables, and writes them with every sample into target/bench/proxy.json. For numbers that mean something, let the
-machine do nothing else: the load that was on it is part of the report.";
+machine do nothing else: the load that was on it is part of the report.
+
+Measures a hit by each adapter against the client it is made of: `bench backends`.
+
+Redis, Memcached and PostgreSQL are got and started by this; one that cannot be had is left out with a loud reason, and a variable
+that is set (see cargo xtask services) wins. For each backend, length and number of clients the two take turns, round after round;
+what is told are ratios of the same round, their median and spread.
+
+  --rounds N      how often; default 5
+  --seconds S     how long each turn takes; default 1
+  --sizes LIST    lengths of the body, in bytes; default 1024,65536,16777216
+  --clients LIST  how many ask at a time; default 1,64
+  --only LIST     backends whose names begin so, such as CrdbIndex,durable
+  --no-build      measure the program that is in target/release as it is
+
+Prints a table, and writes it into target/bench/backends.md.";
 
 pub(crate) fn bench(args: &[String]) -> Outcome {
     match args {
         [what, options @ ..] if what == "proxy" => proxy(&Options::parse(options)?),
-        _ => Err("what is to be measured? cargo xtask bench proxy".to_owned()),
+        [what, options @ ..] if what == "backends" => backends::backends(options),
+        _ => Err(
+            "what is to be measured? cargo xtask bench proxy, or cargo xtask bench backends"
+                .to_owned(),
+        ),
     }
 }
 

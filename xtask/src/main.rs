@@ -68,7 +68,7 @@ const COMMANDS: [Command; 10] = [
     },
     Command {
         name: "bench",
-        usage: "bench proxy [OPTIONS]",
+        usage: "bench proxy|backends [OPTIONS]",
         help: bench::HELP,
         run: bench::bench,
     },

@@ -1,0 +1,74 @@
+//! Blob stores.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use terrace_core::{BlobName, BlobStore};
+use terrace_object_store::object_store::local::LocalFileSystem;
+use terrace_object_store::object_store::path::Path as ObjectPath;
+use terrace_object_store::object_store::{ObjectStore, ObjectStoreExt as _};
+use terrace_object_store::{LocalConfig, ObjectBlob};
+use terrace_testkit::sample::{blob_name, body};
+use terrace_tiers::TokioRuntime;
+use tokio::time::Instant;
+
+use crate::Outcome;
+use crate::read;
+use crate::subject::{Fetch, Subject, fetch};
+
+pub(crate) async fn files(sizes: &[usize], folder: &Path) -> Outcome<Vec<Subject>> {
+    let store = Arc::new(local(folder).await?);
+    let client = LocalFileSystem::new_with_prefix(folder)?;
+    let client: Arc<dyn ObjectStore> = Arc::new(client);
+    let mut subjects = Vec::new();
+    for &bytes in sizes {
+        subjects.push(Subject {
+            backend: "ObjectBlob, files",
+            peer: "object_store",
+            bytes,
+            ours: stored(&store, bytes).await?,
+            raw: put(&client, bytes).await?,
+        });
+    }
+    Ok(subjects)
+}
+
+pub(crate) async fn local(folder: &Path) -> Outcome<ObjectBlob> {
+    let runtime = Arc::new(TokioRuntime::current());
+    let config = LocalConfig::default();
+    Ok(ObjectBlob::local(folder.join("bodies"), runtime, config).await?)
+}
+
+/// A blob of `bytes` in `store`, and how it is read.
+async fn stored<B: BlobStore>(store: &Arc<B>, bytes: usize) -> Outcome<Fetch> {
+    let name: BlobName = blob_name(1, bytes as u64);
+    let mut blob = store.put(&name).await?;
+    blob.write(body(bytes, 1)).await?;
+    blob.finish().await?;
+    let store = Arc::clone(store);
+    Ok(fetch(move || {
+        let store = Arc::clone(&store);
+        async move {
+            let begun = Instant::now();
+            let blob = store.get(&name, 0..bytes as u64).await?;
+            read::stream(begun, blob).await
+        }
+    }))
+}
+
+/// As many bytes as an object, and the client that gets them.
+pub(crate) async fn put(client: &Arc<dyn ObjectStore>, bytes: usize) -> Outcome<Fetch> {
+    let path = ObjectPath::from(format!("raw-{bytes}"));
+    let payload: Bytes = body(bytes, 1);
+    client.put(&path, payload.into()).await?;
+    let client = Arc::clone(client);
+    Ok(fetch(move || {
+        let (client, path) = (Arc::clone(&client), path.clone());
+        async move {
+            let begun = Instant::now();
+            let object = client.get(&path).await?;
+            read::stream(begun, object.into_stream()).await
+        }
+    }))
+}
