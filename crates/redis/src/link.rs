@@ -111,6 +111,18 @@ impl Link {
             .await
     }
 
+    /// Runs commands on keys of one shard, one after the other: what others send may come in between.
+    pub(crate) async fn commands<T: FromRedisValue>(
+        &self,
+        op: Op,
+        commands: &Pipeline,
+    ) -> Result<T> {
+        self.run(op, async |connection| {
+            commands.query_async(connection).await
+        })
+        .await
+    }
+
     /// Runs one script.
     pub(crate) async fn script<T: FromRedisValue + Send>(
         &self,

@@ -41,9 +41,9 @@ const MAX_PIECE: usize = 256 * 1024;
 /// # Fences (P3)
 ///
 /// There are 4096 values in Redis that stand for the groups. A purge replaces its group's by a random one in the same
-/// script that removes the object; a commit compares in the script that publishes. A lookup answers the object
-/// and the fence in one step. A fence that was evicted comes back as another: the fills under way are lost,
-/// nothing else.
+/// script that removes the object; a commit compares in the script that publishes. A lookup reads the fence, then the
+/// object, in one round trip: a fence older than its object costs a fill, and the other way round it would bring back what
+/// was purged. A fence that was evicted comes back as another: the fills under way are lost, nothing else.
 ///
 /// # What a failover may lose
 ///
@@ -81,15 +81,11 @@ impl Tier for RedisTier {
     }
 
     async fn lookup(&self, key: &Key) -> Result<Lookup> {
-        const OP: Op = Op::new("redis.lookup");
-        let shared = &self.shared;
-        let mut lookup = shared.on_group(&script::LOOKUP, key);
-        lookup.arg(&shared.token()[..]).arg(field(key));
-        let (fence, found): (Bytes, Option<Bytes>) = shared.link.script(OP, &lookup).await?;
+        let (fence, found) = self.shared.find(key).await?;
         let fence = Fence::from_bytes(&fence);
         // What cannot be read is a miss, so that the next fill replaces it.
         match found.and_then(|bytes| Stored::decode(key, &bytes)) {
-            Some(stored) => Ok(Lookup::Hit(shared.hit(stored, fence))),
+            Some(stored) => Ok(Lookup::Hit(self.shared.hit(stored, fence))),
             None => Ok(Lookup::Miss(fence)),
         }
     }
@@ -147,6 +143,24 @@ impl Tier for RedisTier {
 }
 
 impl Shared {
+    /// The fence and the object.
+    async fn find(&self, key: &Key) -> Result<(Bytes, Option<Bytes>)> {
+        const OP: Op = Op::new("redis.lookup");
+        let [fence, group] = self.names_of(key);
+        let mut both = redis::pipe();
+        // No script, as long as none is needed: it would copy the object, and all others would wait.
+        both.cmd("GET").arg(fence);
+        both.cmd("HGET").arg(group).arg(field(key));
+        let (fence, found): (Option<Bytes>, _) = self.link.commands(OP, &both).await?;
+        if let Some(fence) = fence {
+            return Ok((fence, found));
+        }
+        // A fence made now would be younger than what was found, which a purge may have removed since: look again.
+        let mut lookup = self.on_group(&script::LOOKUP, key);
+        lookup.arg(&self.token()[..]).arg(field(key));
+        self.link.script(OP, &lookup).await
+    }
+
     fn hit(&self, stored: Stored, fence: Fence) -> Hit {
         let body = if stored.body.chunks == 0 {
             // In memory as a whole, it is verified at once.
@@ -173,13 +187,20 @@ impl Shared {
 
     /// A script on the fence and the hash of `key`'s group.
     fn on_group<'a>(&self, script: &'a redis::Script, key: &Key) -> ScriptInvocation<'a> {
+        let [fence, group] = self.names_of(key);
+        let mut invocation = script.prepare_invoke();
+        invocation.key(fence).key(group);
+        invocation
+    }
+
+    /// The names of the fence and the hash of `key`'s group.
+    fn names_of(&self, key: &Key) -> [String; 2] {
         let number = key.primary().to_u64() / crate::names::SHARDS % FENCES_PER_SHARD;
         let shard = self.names.of(key);
-        let mut invocation = script.prepare_invoke();
-        invocation
-            .key(format!("{shard}fence:{number:02x}"))
-            .key(format!("{shard}{}", key.primary()));
-        invocation
+        [
+            format!("{shard}fence:{number:02x}"),
+            format!("{shard}{}", key.primary()),
+        ]
     }
 
     /// The same, with the field and the generation that `target` names, if it does.
