@@ -1,7 +1,7 @@
 //! The whole life of a deployment: it serves, is restarted, loses each of its servers under load, and gets it back.
 
 use crate::Deployment;
-use crate::deployment::{DEV, GLOBAL, Wiring};
+use crate::deployment::{AWS, DEV, GLOBAL, ONPREM, Wiring};
 use crate::fsck::fsck;
 use crate::load::Load;
 use crate::objects::{L1_GATE, OBJECTS, content, is_blob, origin, tier_of};
@@ -15,6 +15,16 @@ async fn p7_dev_lives_through_the_death_of_each_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_global_lives_through_the_death_of_each_server() {
     Box::pin(lives(&GLOBAL)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_aws_lives_through_the_death_of_each_server() {
+    Box::pin(lives(&AWS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_onprem_lives_through_the_death_of_each_server() {
+    Box::pin(lives(&ONPREM)).await;
 }
 
 async fn lives(wiring: &'static Wiring) {
