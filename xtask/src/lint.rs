@@ -13,8 +13,8 @@ pub(crate) const LINT_HELP: &str = "\
 Runs every check that needs no test: the gates of a commit.
 
 In order: formatting; tidy; clippy of the whole workspace, warnings being errors; the documentation, the same; the facade
-with none and with each of its features alone; cargo-deny's checks of licences, bans and sources. That one needs
-cargo-deny: without it, it is left out with a loud reason, or with CI=true it is an error.
+with none and with each of its features alone; clippy of each example program with its own features; cargo-deny's checks
+of licences, bans and sources. That one needs cargo-deny: without it, it is left out with a loud reason, or with CI=true it is an error.
 
   --install   first install cargo-deny into a cache under the home folder if it is not there: some minutes, once";
 
@@ -25,6 +25,9 @@ Runs every gate, then every test: `lint`, then `test`.
 
 /// The facade: the one crate whose features are chosen by users.
 const FACADE: &str = "terrace";
+
+/// The example programs, each behind the feature of its name.
+const WIRINGS: [&str; 5] = ["embedded", "dev", "aws", "global", "onprem"];
 
 pub(crate) fn ci(args: &[String]) -> Outcome {
     lint(args)?;
@@ -57,6 +60,7 @@ pub(crate) fn lint(args: &[String]) -> Outcome {
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     features()?;
+    wirings()?;
     deny::deny(install)
 }
 
@@ -81,6 +85,20 @@ fn features() -> Outcome {
         step(
             &format!("feature {feature} alone"),
             check().args(["--features", feature]),
+        )?;
+    }
+    Ok(())
+}
+
+/// What one of them does not use is dead code there, which all features together do not show.
+fn wirings() -> Outcome {
+    for name in WIRINGS {
+        step(
+            &format!("wiring {name} alone"),
+            cargo()
+                .args(["clippy", "-p", "terrace-examples", "--lib", "--bins"])
+                .args(["--no-deps", "--no-default-features", "--features", name])
+                .args(["--", "-D", "warnings"]),
         )?;
     }
     Ok(())

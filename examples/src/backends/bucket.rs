@@ -5,8 +5,8 @@ use std::path::Path;
 use secrecy::SecretString;
 use terrace::object_store::s3::{BucketOptions, Credentials};
 
-use super::Setting;
 use super::login::{Given, both};
+use super::setting::Setting;
 use crate::run::BoxError;
 
 /// The name of a bucket.

@@ -8,9 +8,9 @@ use secrecy::SecretString;
 use terrace::Runtime;
 use terrace::ceph::{CephBlob, CephConfig};
 
-use super::Setting;
 use super::bucket::{bucket, credentials, options};
 use super::login::endpoint;
+use super::setting::Setting;
 use crate::cli::secret;
 use crate::run::BoxError;
 use crate::wiring::Unusable;

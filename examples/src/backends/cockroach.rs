@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use terrace::cockroach::{CrdbConfig, CrdbIndex};
 use terrace::{Runtime, SystemClock};
 
-use super::{Setting, place};
+use super::setting::{Setting, place};
 use crate::cli::secret;
 use crate::run::BoxError;
 use crate::tiers::Forgets;

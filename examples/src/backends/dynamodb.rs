@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use terrace::dynamodb::{Billing, DdbConfig, DdbCredentials, DdbIndex};
 use terrace::{Runtime, SystemClock};
 
-use super::Setting;
 use super::login::{both, endpoint};
+use super::setting::Setting;
 use crate::cli::secret;
 use crate::run::BoxError;
 use crate::tiers::Forgets;

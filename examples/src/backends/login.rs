@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::Setting;
+use super::setting::Setting;
 use crate::run::BoxError;
 
 /// A URL without anything but scheme, host and port.

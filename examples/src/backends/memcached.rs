@@ -6,7 +6,7 @@ use clap::Args;
 use terrace::memcached::{MemcachedConfig, MemcachedTier};
 use terrace::{Key, Runtime, Tier as _};
 
-use super::{Setting, prefix, unless_away};
+use super::setting::{Setting, prefix, unless_away};
 use crate::run::BoxError;
 use crate::wiring::Unusable;
 

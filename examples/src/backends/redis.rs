@@ -9,7 +9,7 @@ use terrace::backend::IndexStore as _;
 use terrace::redis::{RedisConfig, RedisIndex, RedisTier};
 use terrace::{Key, Runtime, Tier as _};
 
-use super::{Setting, place, prefix, unless_away};
+use super::setting::{Setting, place, prefix, unless_away};
 use crate::Unusable;
 use crate::cli::secret;
 use crate::run::BoxError;
