@@ -87,6 +87,21 @@ fn rules() -> Vec<Case> {
                 .origin_sees_no("proxy-connection")
                 .origin_sees("x-kept", "1")],
         ),
+        case(
+            "a client's claims of where it comes from are not passed on, and what depends on that is not stored",
+            "7239 4, 8.1",
+            [
+                get()
+                    .with("forwarded", "for=198.51.100.3")
+                    .with("x-forwarded-for", "198.51.100.1")
+                    .with("x-real-ip", "198.51.100.2")
+                    .answered(ok("max-age=60").with("vary", "x-forwarded-for"))
+                    .origin_sees_no("forwarded")
+                    .origin_sees("x-forwarded-for", "127.0.0.1")
+                    .origin_sees_no("x-real-ip"),
+                get().answered(ok("no-store")),
+            ],
+        ),
     ]
 }
 
