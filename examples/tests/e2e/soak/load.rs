@@ -1,12 +1,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hyper::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::pass;
 use super::world::{OBJECTS, World, content, index, len, lifetime};
 use crate::support::{Ask, Checker, Content, Reply, splitmix};
+
+/// Longer than a request may wait for others and for the origin.
+const HANGING: Duration = Duration::from_mins(1);
 
 /// One client, which does one thing after the other.
 pub(super) struct Client {
@@ -146,7 +150,11 @@ impl Client {
             Deed::Conditional => ask = ask.header("if-none-match", format!("\"{known}\"")),
             _ => {}
         }
-        let outcome = match ask.try_send().await {
+        let Ok(sent) = timeout(HANGING, ask.try_send()).await else {
+            let known = self.world.known_of(object).await;
+            panic!("{deed:?} of object {object} has no answer after {HANGING:?}: {known}");
+        };
+        let outcome = match sent {
             Ok(reply) => self.judge(deed, &expected, reply).await,
             Err(error) => Err(format!("no response: {error}")),
         };

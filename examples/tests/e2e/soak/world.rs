@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::pass;
 use crate::support::{
-    Answer, Content, Gate, KIB, MIB, Origin, Proxy, Setup, eventually, folder, splitmix,
+    AUTHORITY, Answer, Content, Gate, KIB, MIB, Origin, Proxy, Setup, eventually, folder, splitmix,
 };
 
 /// Objects, the first of which are the most popular.
@@ -188,6 +188,22 @@ impl World {
         };
         *world.proxy.write().await = Some(world.start_proxy().await);
         world
+    }
+
+    /// What the proxy says of an object that it does not answer for: where it is held, what is under way.
+    pub(super) async fn known_of(&self, object: u64) -> String {
+        let place = self.proxy.read().await;
+        let Some(proxy) = &*place else {
+            return "the proxy is being restarted".to_owned();
+        };
+        let mut known = String::new();
+        let explain = format!("/explain?url=http%3A%2F%2F{AUTHORITY}%2Fobject%2F{object}");
+        for path in [explain.as_str(), "/metrics"] {
+            let told = proxy.admin(path).await.whole().await;
+            known.push_str(&String::from_utf8_lossy(&told));
+        }
+        known.push_str(&proxy.log());
+        known
     }
 
     /// An L0 that holds a part of what is popular, so that it always evicts.
