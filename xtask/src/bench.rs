@@ -48,9 +48,9 @@ machine do nothing else: the load that was on it is part of the report.
 
 Measures a hit by each adapter against the client it is made of: `bench backends`.
 
-Redis, Memcached and PostgreSQL are got and started by this; one that cannot be had is left out with a loud reason, and a variable
-that is set (see cargo xtask services) wins. For each backend, length and number of clients the two take turns, round after round;
-what is told are ratios of the same round, their median and spread.
+Redis, Memcached, PostgreSQL, MinIO and Ceph are got and started by this; one that cannot be had is left out with a loud
+reason, and a variable that is set (see cargo xtask services) wins. For each backend, length and number of clients the two
+take turns, round after round; what is told are ratios of the same round, their median and spread.
 
   --rounds N      how often; default 5
   --seconds S     how long each turn takes; default 1

@@ -1,14 +1,17 @@
 //! Blob stores.
 
+use std::env;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use terrace_core::{BlobName, BlobStore};
+use terrace_object_store::object_store::aws::AmazonS3Builder;
 use terrace_object_store::object_store::local::LocalFileSystem;
 use terrace_object_store::object_store::path::Path as ObjectPath;
 use terrace_object_store::object_store::{ObjectStore, ObjectStoreExt as _};
 use terrace_object_store::{LocalConfig, ObjectBlob};
+use terrace_s3::{Credentials, S3Blob, S3Config};
 use terrace_testkit::sample::{blob_name, body};
 use terrace_tiers::TokioRuntime;
 use tokio::time::Instant;
@@ -16,6 +19,8 @@ use tokio::time::Instant;
 use crate::Outcome;
 use crate::read;
 use crate::subject::{Fetch, Subject, fetch};
+
+const BUCKET: &str = "terrace-bench";
 
 pub(crate) async fn files(sizes: &[usize], folder: &Path) -> Outcome<Vec<Subject>> {
     let store = Arc::new(local(folder).await?);
@@ -38,6 +43,67 @@ pub(crate) async fn local(folder: &Path) -> Outcome<ObjectBlob> {
     let runtime = Arc::new(TokioRuntime::current());
     let config = LocalConfig::default();
     Ok(ObjectBlob::local(folder.join("bodies"), runtime, config).await?)
+}
+
+pub(crate) async fn s3(sizes: &[usize]) -> Outcome<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    for (backend, server) in [("S3Blob, MinIO", "MINIO"), ("S3Blob, Ceph", "CEPH")] {
+        let Some(endpoint) = Endpoint::named(server) else {
+            continue;
+        };
+        let store = Arc::new(endpoint.connect().await?);
+        let client = endpoint.client()?;
+        for &bytes in sizes {
+            subjects.push(Subject {
+                backend,
+                peer: "object_store",
+                bytes,
+                ours: stored(&store, bytes).await?,
+                raw: put(&client, bytes).await?,
+            });
+        }
+    }
+    Ok(subjects)
+}
+
+/// A server that speaks S3.
+pub(crate) struct Endpoint {
+    url: String,
+    access: String,
+    secret: String,
+}
+
+impl Endpoint {
+    pub(crate) fn named(server: &str) -> Option<Self> {
+        let variable = |what: &str| env::var(format!("TERRACE_TEST_{server}_{what}")).ok();
+        Some(Self {
+            url: variable("URL")?,
+            access: variable("ACCESS_KEY")?,
+            secret: variable("SECRET_KEY")?,
+        })
+    }
+
+    pub(crate) async fn connect(&self) -> Outcome<S3Blob> {
+        let mut config = S3Config::new(BUCKET)
+            .region("us-east-1")
+            .endpoint(&self.url)
+            .credentials(Credentials::keys(&*self.access, &*self.secret));
+        config.options.create_bucket = true;
+        let runtime = Arc::new(TokioRuntime::current());
+        Ok(S3Blob::connect(config, runtime).await?)
+    }
+
+    pub(crate) fn client(&self) -> Outcome<Arc<dyn ObjectStore>> {
+        let client = AmazonS3Builder::new()
+            .with_endpoint(&self.url)
+            .with_allow_http(true)
+            .with_region("us-east-1")
+            .with_bucket_name(BUCKET)
+            .with_access_key_id(&self.access)
+            .with_secret_access_key(&self.secret)
+            .build()?;
+        Ok(Arc::new(client))
+    }
 }
 
 /// A blob of `bytes` in `store`, and how it is read.

@@ -48,6 +48,8 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    // The client for S3 has none of its own.
+    pingora::tls::install_default_crypto_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -73,7 +75,9 @@ async fn run(options: &Options) -> Outcome<()> {
     subjects.extend(indexes::sqlite(&options.sizes, folder.path()).await?);
     subjects.extend(indexes::postgres(&options.sizes).await?);
     subjects.extend(blobs::files(&options.sizes, folder.path()).await?);
+    subjects.extend(blobs::s3(&options.sizes).await?);
     subjects.extend(durable::files_and_sqlite(&options.sizes, folder.path()).await?);
+    subjects.extend(durable::minio_and_postgres(&options.sizes).await?);
     let is_wanted = |subject: &Subject| {
         let mut names = options.only.iter();
         options.only.is_empty() || names.any(|name| subject.backend.starts_with(name))
