@@ -3,8 +3,6 @@
 
 #[path = "death/load.rs"]
 mod load;
-#[path = "death/server.rs"]
-mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,29 +10,28 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use load::Writer;
-use server::OwnServer;
 use terrace_cockroach::{CrdbConfig, CrdbIndex};
 use terrace_core::SystemClock;
-use terrace_testkit::CurrentRuntime;
+use terrace_testkit::{CurrentRuntime, OwnServers};
 
 /// What is done to the server, and undone.
-type Blow = (fn(&OwnServer), fn(&OwnServer));
+type Blow = (&'static str, &'static str);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_each_death() {
-    survive((OwnServer::kill, OwnServer::revive)).await;
+    survive(("kill", "revive")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_each_pause() {
-    survive((OwnServer::pause, OwnServer::resume)).await;
+    survive(("pause", "resume")).await;
 }
 
 async fn survive((strike, heal): Blow) {
-    let Some(server) = OwnServer::start() else {
+    let Some(server) = OwnServers::start(&["postgres"]) else {
         return;
     };
-    let mut config = CrdbConfig::new(server.url());
+    let mut config = CrdbConfig::new(server.variable("TERRACE_TEST_POSTGRES_URL"));
     config.response_timeout = Duration::from_secs(1);
     let index = CrdbIndex::connect(config, CurrentRuntime::port(), Arc::new(SystemClock));
     let index = index.await.unwrap();
@@ -51,10 +48,10 @@ async fn survive((strike, heal): Blow) {
             while acknowledged.load(Ordering::Relaxed) < round * 100 {
                 tokio::task::yield_now().await;
             }
-            strike(&server);
+            server.disturb(strike, "postgres").await;
         };
         futures::join!(join_all(load), blow);
-        heal(&server);
+        server.disturb(heal, "postgres").await;
         for writer in &mut writers {
             writer.check(&index).await;
         }

@@ -9,16 +9,13 @@ use bytes::Bytes;
 use futures::future::join_all;
 use terrace_core::{Applied, Cas, IndexStore, Key, Record, Retry, SystemClock, Timestamp, Version};
 use terrace_dynamodb::{Billing, DdbIndex};
-use terrace_testkit::CurrentRuntime;
+use terrace_testkit::{CurrentRuntime, OwnServers};
 use tokio::sync::Semaphore;
 
 #[path = "support/local.rs"]
 mod local;
-#[path = "death/server.rs"]
-mod server;
 
 use local::local;
-use server::OwnServer;
 
 const WRITERS: u64 = 8;
 /// Writes that are acknowledged before the server is disturbed.
@@ -100,11 +97,10 @@ struct Disturbance {
 }
 
 async fn survives(disturbances: &[Disturbance]) {
-    let Some(server) = OwnServer::start() else {
+    let Some(server) = OwnServers::start(&["dynamodb"]) else {
         return;
     };
-    let server = Arc::new(server);
-    let index = index(server.url()).await;
+    let index = index(server.variable("TERRACE_TEST_DYNAMODB_URL")).await;
     let mut writers: Vec<_> = (1..=WRITERS).map(Known::new).collect();
     for disturbance in disturbances {
         let acknowledged = Semaphore::new(0);
@@ -122,12 +118,12 @@ async fn survives(disturbances: &[Disturbance]) {
         let disturb = async {
             acknowledged.acquire_many(LOAD).await.unwrap().forget();
             is_disturbed.store(true, Ordering::Relaxed);
-            run(&server, disturbance.verb).await;
+            server.disturb(disturbance.verb, "dynamodb").await;
         };
         let load = tokio::time::timeout(PATIENCE, join_all(load));
         let (load, ()) = futures::join!(load, disturb);
         load.expect("the writers notice that the server is disturbed");
-        run(&server, disturbance.remedy).await;
+        server.disturb(disturbance.remedy, "dynamodb").await;
         for known in &writers {
             let present = tokio::time::timeout(PATIENCE, patiently(&index, &known.key)).await;
             known.check(present.expect("the index is back with its server"));
@@ -151,13 +147,6 @@ async fn index(url: &str) -> DdbIndex {
     config.attempt_timeout = Duration::from_secs(2);
     config.call_timeout = Duration::from_secs(2);
     connect(config).await.unwrap()
-}
-
-/// Does `verb` to the server, while the load goes on.
-async fn run(server: &Arc<OwnServer>, verb: &'static str) {
-    let server = Arc::clone(server);
-    let done = tokio::task::spawn_blocking(move || server.run(verb));
-    done.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

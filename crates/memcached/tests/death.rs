@@ -5,7 +5,19 @@
 mod eviction;
 #[path = "death/lists.rs"]
 mod lists;
-#[path = "death/server.rs"]
-mod server;
 #[path = "death/tier.rs"]
 mod tier;
+
+use terrace_testkit::OwnServers;
+
+/// Where the three of them are.
+fn addresses(servers: &OwnServers) -> Vec<&str> {
+    let addresses = servers.variable("TERRACE_TEST_MEMCACHED_ADDRS");
+    addresses.split(',').collect()
+}
+
+/// Does something (`kill`, `pause`, …) to one of them.
+async fn disturb(servers: &OwnServers, verb: &'static str, number: usize) {
+    let name = format!("memcached/server-{number}");
+    servers.disturb(verb, name).await;
+}

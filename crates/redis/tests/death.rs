@@ -5,7 +5,5 @@
 mod index;
 #[path = "death/replicas.rs"]
 mod replicas;
-#[path = "death/server.rs"]
-mod server;
 #[path = "death/tier.rs"]
 mod tier;

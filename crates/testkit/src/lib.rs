@@ -6,6 +6,7 @@
 //! | know whether it keeps them when the network does not | [`index_under_faults`], [`blob_under_faults`], [`tier_under_faults`] |
 //! | have a backend fail where you want it to | [`Faulty`], [`Faults`] |
 //! | have the network between an adapter and its server fail | [`FaultProxy`] |
+//! | kill your backend's real server | [`OwnServers`] |
 //! | show that no interleaving breaks a promise | [`explore()`], [`Explorer`], [`Stepped`] |
 //! | own time and randomness in a test | [`ManualClock`], [`SeededRandom`] |
 //! | drop a future where it hurts | [`drop_after`] |
@@ -50,6 +51,7 @@ mod ports;
 mod proxy;
 mod report;
 pub mod sample;
+mod servers;
 mod suite;
 #[cfg(test)]
 mod tests;
@@ -65,6 +67,7 @@ pub use index::index_conformance;
 pub use network::{blob_under_faults, index_under_faults, tier_under_faults};
 pub use ports::{CurrentRuntime, ManualClock, SeededRandom};
 pub use proxy::{FaultProxy, Towards, WireFault};
+pub use servers::OwnServers;
 pub use suite::{Fixture, run};
 pub use tier::tier_conformance;
 

@@ -3,13 +3,13 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::servers::Servers;
 use crate::support::{Proxy, Setup, folder};
+use terrace_testkit::OwnServers;
 
 /// A wiring with servers of its own.
 pub(crate) struct Deployment {
     pub(crate) wiring: &'static Wiring,
-    pub(crate) servers: Servers,
+    pub(crate) servers: OwnServers,
     /// By their names in the file: `redis.url`.
     pub(crate) settings: Vec<(&'static str, String)>,
     pub(crate) folder: TempDir,
@@ -25,7 +25,7 @@ pub(crate) struct Wiring {
     pub(crate) mortal: &'static [&'static str],
     pub(crate) has_l1: bool,
     /// How it is told of its servers.
-    pub(crate) settings: fn(&Servers) -> Vec<(&'static str, String)>,
+    pub(crate) settings: fn(&OwnServers) -> Vec<(&'static str, String)>,
 }
 
 pub(crate) static DEV: Wiring = Wiring {
@@ -108,7 +108,7 @@ pub(crate) static ONPREM: Wiring = Wiring {
 };
 
 /// MinIO, as S3.
-fn s3(servers: &Servers) -> Vec<(&'static str, String)> {
+fn s3(servers: &OwnServers) -> Vec<(&'static str, String)> {
     let [endpoint, access_key, secret_key] = bucket(servers, "MINIO");
     vec![
         ("s3.endpoint", endpoint),
@@ -120,15 +120,15 @@ fn s3(servers: &Servers) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn postgres(servers: &Servers) -> String {
+fn postgres(servers: &OwnServers) -> String {
     servers.variable("TERRACE_TEST_POSTGRES_URL").to_owned()
 }
 
-fn redis(servers: &Servers) -> String {
+fn redis(servers: &OwnServers) -> String {
     servers.variable("TERRACE_TEST_REDIS_URL").to_owned()
 }
 
-fn bucket(servers: &Servers, of: &str) -> [String; 3] {
+fn bucket(servers: &OwnServers, of: &str) -> [String; 3] {
     ["URL", "ACCESS_KEY", "SECRET_KEY"].map(|what| {
         let name = format!("TERRACE_TEST_{of}_{what}");
         servers.variable(&name).to_owned()
@@ -138,7 +138,7 @@ fn bucket(servers: &Servers, of: &str) -> [String; 3] {
 impl Deployment {
     /// Nothing, said loudly, where its servers cannot be had.
     pub(crate) fn start(wiring: &'static Wiring) -> Option<Self> {
-        let servers = Servers::start(wiring.services)?;
+        let servers = OwnServers::start(wiring.services)?;
         let settings = (wiring.settings)(&servers);
         Some(Self {
             wiring,

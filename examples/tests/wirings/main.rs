@@ -14,7 +14,6 @@ mod deployment;
 mod fsck;
 mod load;
 mod purges_are_shared;
-mod servers;
 mod servers_die;
 mod starts;
 

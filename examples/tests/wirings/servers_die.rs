@@ -41,9 +41,9 @@ async fn lives(wiring: &'static Wiring) {
     for server in wiring.mortal {
         let mut load = Load::begin(proxy.listen, new);
         load.goes_on(50).await;
-        deployment.servers.kill(server);
+        deployment.servers.disturb("kill", *server).await;
         load.goes_on(100).await;
-        deployment.servers.revive(server);
+        deployment.servers.disturb("revive", *server).await;
         recovers(&proxy, wiring).await;
         load.goes_on(50).await;
         new = load.end().await;

@@ -25,7 +25,7 @@ async fn starts_without_its_servers(wiring: &'static Wiring) {
     };
     let origin = origin().await;
     for server in wiring.mortal {
-        deployment.servers.kill(server);
+        deployment.servers.disturb("kill", *server).await;
     }
     let proxy = deployment.setup(origin.address).start().await;
     for number in 0..4 {
@@ -36,7 +36,7 @@ async fn starts_without_its_servers(wiring: &'static Wiring) {
     let purged = proxy.purge(&path(0)).await;
     assert!(purged.is_server_error(), "{purged}: nobody knows that");
     for server in wiring.mortal {
-        deployment.servers.revive(server);
+        deployment.servers.disturb("revive", *server).await;
     }
     eventually("it is stored", async || {
         let reply = proxy.get(&path(4)).await;

@@ -2,11 +2,11 @@
 
 use terrace_core::{Committed, Key, Lookup, Target, Tier};
 use terrace_memcached::{MemcachedConfig, MemcachedTier};
-use terrace_testkit::{CurrentRuntime, sample::Object};
+use terrace_testkit::{CurrentRuntime, OwnServers, sample::Object};
+
+use crate::addresses;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::server::OwnServers;
 
 fn tier(address: &str) -> MemcachedTier {
     let tier = MemcachedTier::builder(MemcachedConfig::new([address]), CurrentRuntime::port());
@@ -39,10 +39,10 @@ async fn items(address: &str, part: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_a_body_of_which_a_piece_was_evicted_is_an_error_and_never_short() {
-    let Some(servers) = OwnServers::start() else {
+    let Some(servers) = OwnServers::start(&["memcached"]) else {
         return;
     };
-    let address = &servers.addresses()[0];
+    let address = addresses(&servers)[0];
     let (tier, key) = (tier(address), Key::named("a"));
     let object = Object::new(1 << 20, 1);
     assert_eq!(
@@ -64,10 +64,10 @@ async fn p1_a_body_of_which_a_piece_was_evicted_is_an_error_and_never_short() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p3_a_commit_under_a_fence_that_was_evicted_fails() {
-    let Some(servers) = OwnServers::start() else {
+    let Some(servers) = OwnServers::start(&["memcached"]) else {
         return;
     };
-    let address = &servers.addresses()[0];
+    let address = addresses(&servers)[0];
     let tier = tier(address);
     let object = Object::new(300_000, 1);
     for (name, is_there) in [("lease", false), ("object", true)] {
@@ -90,10 +90,10 @@ async fn p3_a_commit_under_a_fence_that_was_evicted_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_was_flushed_is_used_again() {
-    let Some(servers) = OwnServers::start() else {
+    let Some(servers) = OwnServers::start(&["memcached"]) else {
         return;
     };
-    let address = &servers.addresses()[0];
+    let address = addresses(&servers)[0];
     let (tier, key) = (tier(address), Key::named("a"));
     let object = Object::new(1000, 1);
     let stored = object.store(&tier, &key).await.unwrap();

@@ -15,10 +15,10 @@ use terrace_durable::DurableTier;
 use terrace_memcached::{MemcachedConfig, MemcachedTier};
 use terrace_memory::{InMemoryBlobStore, InMemoryIndexStore};
 use terrace_policy::Policy;
-use terrace_testkit::{CurrentRuntime, ManualClock, sample::Object};
+use terrace_testkit::{CurrentRuntime, ManualClock, OwnServers, sample::Object};
 use terrace_tiers::{Intent, Limits, MultiTier, Rescue, Source, Stack, TokioRuntime};
 
-use crate::server::OwnServers;
+use crate::{addresses, disturb};
 
 const OBJECTS: u64 = 24;
 /// Between two looks at a server that is coming back.
@@ -28,7 +28,7 @@ const FAR: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_no_request_fails_when_a_server_dies_or_hangs_and_it_serves_again_when_it_is_back() {
-    let Some(servers) = OwnServers::start() else {
+    let Some(servers) = OwnServers::start(&["memcached"]) else {
         return;
     };
     let tiers = stack(&servers);
@@ -50,16 +50,16 @@ async fn p7_no_request_fails_when_a_server_dies_or_hangs_and_it_serves_again_whe
                 since.fetch_add(is_gone.into(), Ordering::AcqRel);
             }
         });
-        let disturb = async {
+        let blow = async {
             while requests.load(Ordering::Relaxed) < 200 {
                 tokio::task::yield_now().await;
             }
-            servers.disturb(end, number);
+            disturb(&servers, end, number).await;
             since.store(1, Ordering::Release);
         };
-        futures::join!(join_all(load), disturb);
+        futures::join!(join_all(load), blow);
 
-        servers.disturb(back, number);
+        disturb(&servers, back, number).await;
         for object in 0..OBJECTS {
             // The guard tries again after a while, and then the tier is filled from below.
             let served = async {
@@ -86,10 +86,10 @@ async fn p7_no_request_fails_when_a_server_dies_or_hangs_and_it_serves_again_whe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p3_a_fence_does_not_outlive_the_memory_of_its_server() {
-    let Some(servers) = OwnServers::start() else {
+    let Some(servers) = OwnServers::start(&["memcached"]) else {
         return;
     };
-    let one = MemcachedConfig::new([&servers.addresses()[0]]);
+    let one = MemcachedConfig::new([addresses(&servers)[0]]);
     let tier = |config: MemcachedConfig| {
         let tier = MemcachedTier::builder(config, CurrentRuntime::port());
         tier.build().unwrap()
@@ -102,8 +102,8 @@ async fn p3_a_fence_does_not_outlive_the_memory_of_its_server() {
     };
     let purged = early.purge(&Target::Key(key)).await;
     purged.unwrap();
-    servers.disturb("kill", 0);
-    servers.disturb("revive", 0);
+    disturb(&servers, "kill", 0).await;
+    disturb(&servers, "revive", 0).await;
     // The first of its next life; it has the same.
     let Lookup::Miss(_) = patiently(&late, &key).await else {
         panic!("nothing was stored");
@@ -116,11 +116,11 @@ async fn p3_a_fence_does_not_outlive_the_memory_of_its_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p3_a_purge_that_cannot_be_made_is_not_acknowledged_and_others_are() {
-    let Some(servers) = OwnServers::start() else {
+    let Some(servers) = OwnServers::start(&["memcached"]) else {
         return;
     };
     let tier = MemcachedTier::builder(
-        MemcachedConfig::new(servers.addresses()),
+        MemcachedConfig::new(addresses(&servers)),
         CurrentRuntime::port(),
     );
     let tier = tier.build().unwrap();
@@ -129,7 +129,7 @@ async fn p3_a_purge_that_cannot_be_made_is_not_acknowledged_and_others_are() {
         let stored = object.store(&tier, &key(number)).await.unwrap();
         assert_eq!(stored, Committed::Published);
     }
-    servers.disturb("kill", 2);
+    disturb(&servers, "kill", 2).await;
     let mut lost = Vec::new();
     for number in 0..OBJECTS {
         match tier.purge(&Target::Key(key(number))).await {
@@ -141,7 +141,7 @@ async fn p3_a_purge_that_cannot_be_made_is_not_acknowledged_and_others_are() {
         !lost.is_empty() && (lost.len() as u64) < OBJECTS,
         "{lost:?}"
     );
-    servers.disturb("revive", 2);
+    disturb(&servers, "revive", 2).await;
     for number in lost {
         assert!(matches!(
             patiently(&tier, &key(number)).await,
@@ -173,7 +173,7 @@ fn stack(servers: &OwnServers) -> Tiers {
         InMemoryBlobStore::new(Arc::clone(&clock) as _, 256 << 20),
         InMemoryIndexStore::new(clock),
     );
-    let config = MemcachedConfig::new(servers.addresses());
+    let config = MemcachedConfig::new(addresses(servers));
     let l1 = MemcachedTier::builder(config, CurrentRuntime::port());
     MultiTier::builder(durable.build().unwrap())
         .l1(l1.build().unwrap())

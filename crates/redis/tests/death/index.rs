@@ -6,8 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use terrace_core::{Applied, Cas, IndexStore, Key, Record, Retry, Timestamp, Version};
 use terrace_redis::{RedisConfig, RedisIndex};
-
-use crate::server::OwnServer;
+use terrace_testkit::OwnServers;
 
 /// What one writer knows of its key.
 struct Known {
@@ -51,10 +50,10 @@ impl Known {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_each_death() {
-    let Some(server) = OwnServer::start() else {
+    let Some(server) = OwnServers::start(&["redis"]) else {
         return;
     };
-    let mut config = RedisConfig::single(server.url());
+    let mut config = RedisConfig::single(server.variable("TERRACE_TEST_REDIS_URL"));
     config.response_timeout = Duration::from_secs(2);
     let index = RedisIndex::new(&config).unwrap();
 
@@ -84,10 +83,10 @@ async fn what_was_acknowledged_is_there_after_each_death() {
             while acknowledged.load(Ordering::Relaxed) < (death + 1) * 200 {
                 tokio::task::yield_now().await;
             }
-            server.kill();
+            server.disturb("kill", "redis").await;
         };
         futures::join!(futures::future::join_all(load), kill);
-        server.revive();
+        server.disturb("revive", "redis").await;
         for known in &writers {
             let record = patiently(&index, &known.key).await;
             let version = record.map(|record| record.version);

@@ -7,13 +7,12 @@ use terrace_core::{
     Applied, Cas, IndexStore, Key, Record, Retry, Target, Tier, Timestamp, Version,
 };
 use terrace_redis::{RedisConfig, RedisIndex, RedisTier, Replicas};
-use terrace_testkit::{CurrentRuntime, sample};
-
-use crate::server::OwnServer;
+use terrace_testkit::{CurrentRuntime, OwnServers, sample};
 
 /// Both replicas.
-fn waiting_for_both(server: &OwnServer) -> RedisConfig {
-    let mut config = RedisConfig::sentinel("terrace", server.urls());
+fn waiting_for_both(server: &OwnServers) -> RedisConfig {
+    let urls = server.variable("TERRACE_TEST_REDIS_SENTINEL_URLS");
+    let mut config = RedisConfig::sentinel("terrace", urls.split(','));
     config.response_timeout = Duration::from_mins(1);
     config.replicas = Some(Replicas {
         count: 2,
@@ -32,7 +31,7 @@ fn record(number: u64) -> Record {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_too_few_replicas_have_is_not_acknowledged() {
-    let Some(server) = OwnServer::of("redis-sentinel") else {
+    let Some(server) = OwnServers::start(&["redis-sentinel"]) else {
         return;
     };
     let index = RedisIndex::new(&waiting_for_both(&server)).unwrap();
@@ -40,7 +39,7 @@ async fn a_write_that_too_few_replicas_have_is_not_acknowledged() {
     let put = index.put_new(&key, &record(1)).await.unwrap();
     assert_eq!(put, Cas::Applied, "both have it");
 
-    server.run("pause", "redis-sentinel/replica-2");
+    server.disturb("pause", "redis-sentinel/replica-2").await;
     let update = index.cas_update(&key, record(1).version, &record(2)).await;
     let error = update.expect_err("one replica hears nothing");
     assert_eq!(error.applied(), Applied::Unknown, "{error}");
@@ -48,7 +47,7 @@ async fn a_write_that_too_few_replicas_have_is_not_acknowledged() {
     // Who reads back whether it took effect is not told so, either.
     index.get(&key).await.expect_err("nor has it heard since");
 
-    server.run("resume", "redis-sentinel/replica-2");
+    server.disturb("resume", "redis-sentinel/replica-2").await;
     let read = loop {
         // It may have been given up, and then has to catch up first.
         match index.get(&key).await {
@@ -63,7 +62,7 @@ async fn a_write_that_too_few_replicas_have_is_not_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p3_a_purge_that_too_few_replicas_have_is_not_acknowledged() {
-    let Some(server) = OwnServer::of("redis-sentinel") else {
+    let Some(server) = OwnServers::start(&["redis-sentinel"]) else {
         return;
     };
     let tier = RedisTier::builder(waiting_for_both(&server), CurrentRuntime::port());
@@ -71,7 +70,7 @@ async fn p3_a_purge_that_too_few_replicas_have_is_not_acknowledged() {
     let key = Key::named("an object");
     sample::fill(&tier, &key, "its body").await.unwrap();
 
-    server.run("pause", "redis-sentinel/replica-1");
+    server.disturb("pause", "redis-sentinel/replica-1").await;
     let target = Target::Key(key);
     let error = tier
         .purge(&target)
@@ -79,7 +78,7 @@ async fn p3_a_purge_that_too_few_replicas_have_is_not_acknowledged() {
         .expect_err("a replica hears nothing");
     assert_eq!(error.applied(), Applied::Unknown, "{error}");
 
-    server.run("resume", "redis-sentinel/replica-1");
+    server.disturb("resume", "redis-sentinel/replica-1").await;
     while let Err(error) = tier.purge(&target).await {
         assert_eq!(error.retry(), Retry::Later, "{error}");
     }

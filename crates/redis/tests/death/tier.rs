@@ -13,17 +13,15 @@ use terrace_durable::DurableTier;
 use terrace_memory::{InMemoryBlobStore, InMemoryIndexStore};
 use terrace_policy::Policy;
 use terrace_redis::{RedisConfig, RedisTier};
-use terrace_testkit::{CurrentRuntime, ManualClock};
+use terrace_testkit::{CurrentRuntime, ManualClock, OwnServers};
 use terrace_tiers::{Intent, Limits, MultiTier, Rescue, Source, Stack, TokioRuntime};
-
-use crate::server::OwnServer;
 
 const OBJECTS: u64 = 24;
 const FAR: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_no_request_fails_when_the_shared_tier_dies_and_it_serves_again_when_it_is_back() {
-    let Some(server) = OwnServer::start() else {
+    let Some(server) = OwnServers::start(&["redis"]) else {
         return;
     };
     let tiers = stack(&server);
@@ -48,12 +46,12 @@ async fn p7_no_request_fails_when_the_shared_tier_dies_and_it_serves_again_when_
             while requests.load(Ordering::Relaxed) < 200 {
                 tokio::task::yield_now().await;
             }
-            server.kill();
+            server.disturb("kill", "redis").await;
             is_dead.store(1, Ordering::Release);
         };
         futures::join!(join_all(load), kill);
 
-        server.revive();
+        server.disturb("revive", "redis").await;
         // The guard tries again after a while, and then the tier is filled from below.
         while request(stack, 0).await != Some(Source::Tier(Level::L1)) {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -71,13 +69,13 @@ async fn p7_no_request_fails_when_the_shared_tier_dies_and_it_serves_again_when_
 type Tiers =
     MultiTier<NoTier, RedisTier, NoTier, DurableTier<InMemoryBlobStore, InMemoryIndexStore>>;
 
-fn stack(server: &OwnServer) -> Tiers {
+fn stack(server: &OwnServers) -> Tiers {
     let clock = Arc::new(ManualClock::default());
     let durable = DurableTier::builder(
         InMemoryBlobStore::new(Arc::clone(&clock) as _, 256 << 20),
         InMemoryIndexStore::new(clock),
     );
-    let config = RedisConfig::single(server.url());
+    let config = RedisConfig::single(server.variable("TERRACE_TEST_REDIS_URL"));
     let l1 = RedisTier::builder(config, CurrentRuntime::port());
     MultiTier::builder(durable.build().unwrap())
         .l1(l1.build().unwrap())

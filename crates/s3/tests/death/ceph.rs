@@ -1,16 +1,15 @@
 use terrace_ceph::{CephBlob, CephConfig, Credentials};
-use terrace_testkit::CurrentRuntime;
+use terrace_testkit::{CurrentRuntime, OwnServers};
 
 use crate::load::{Load, options};
-use crate::server::OwnServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_no_body_is_torn_when_cephs_gateway_is_killed_or_its_store_stopped_and_it_serves_again()
 {
-    let Some((server, variables)) = OwnServer::start("ceph").await else {
+    let Some(server) = OwnServers::start(&["ceph"]) else {
         return;
     };
-    let of = |name: &str| variables[&format!("TERRACE_TEST_CEPH_{name}")].clone();
+    let of = |name: &str| server.variable(&format!("TERRACE_TEST_CEPH_{name}"));
     let keys = Credentials::keys(of("ACCESS_KEY"), of("SECRET_KEY"));
     let mut config = CephConfig::new(of("URL"), "bodies", keys);
     config.options = options();
@@ -18,14 +17,14 @@ async fn p1_no_body_is_torn_when_cephs_gateway_is_killed_or_its_store_stopped_an
     let store = connect().await.unwrap();
 
     let load = Load::default();
-    load.until_disturbed(&store, server.run("kill", "ceph/gateway"))
+    load.until_disturbed(&store, server.disturb("kill", "ceph/gateway"))
         .await;
-    server.run("revive", "ceph/gateway").await;
+    server.disturb("revive", "ceph/gateway").await;
     load.check(&store).await;
     // The gateway does not fail then, but hangs: only deadlines end a call.
-    load.until_disturbed(&store, server.run("pause", "ceph/osd"))
+    load.until_disturbed(&store, server.disturb("pause", "ceph/osd"))
         .await;
-    server.run("resume", "ceph/osd").await;
+    server.disturb("resume", "ceph/osd").await;
     load.check(&store).await;
 
     // Nobody writes: what is unfinished is what the server's failures left, and the next start removes it.

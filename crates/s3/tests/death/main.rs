@@ -4,4 +4,3 @@
 mod ceph;
 mod load;
 mod minio;
-mod server;

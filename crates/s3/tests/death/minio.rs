@@ -1,15 +1,14 @@
 use terrace_minio::{Credentials, MinioBlob, MinioConfig};
-use terrace_testkit::CurrentRuntime;
+use terrace_testkit::{CurrentRuntime, OwnServers};
 
 use crate::load::{Load, options};
-use crate::server::OwnServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_no_body_is_torn_when_minio_is_killed_or_stopped_and_it_serves_again_when_it_is_back() {
-    let Some((server, variables)) = OwnServer::start("minio").await else {
+    let Some(server) = OwnServers::start(&["minio"]) else {
         return;
     };
-    let of = |name: &str| variables[&format!("TERRACE_TEST_MINIO_{name}")].clone();
+    let of = |name: &str| server.variable(&format!("TERRACE_TEST_MINIO_{name}"));
     let keys = Credentials::keys(of("ACCESS_KEY"), of("SECRET_KEY"));
     let mut config = MinioConfig::new(of("URL"), "bodies", keys);
     config.options = options();
@@ -18,14 +17,14 @@ async fn p1_no_body_is_torn_when_minio_is_killed_or_stopped_and_it_serves_again_
 
     let load = Load::default();
     for _ in 0..2 {
-        load.until_disturbed(&store, server.run("kill", "minio"))
+        load.until_disturbed(&store, server.disturb("kill", "minio"))
             .await;
-        server.run("revive", "minio").await;
+        server.disturb("revive", "minio").await;
         load.check(&store).await;
     }
-    load.until_disturbed(&store, server.run("pause", "minio"))
+    load.until_disturbed(&store, server.disturb("pause", "minio"))
         .await;
-    server.run("resume", "minio").await;
+    server.disturb("resume", "minio").await;
     load.check(&store).await;
 
     // Nobody writes: what is unfinished is what the server's failures left, and the next start removes it.
