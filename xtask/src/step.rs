@@ -1,4 +1,4 @@
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
@@ -6,15 +6,19 @@ use crate::Outcome;
 /// Runs `command` to its end, and prints how it went and how long it took as one line.
 pub(crate) fn step(name: &str, command: &mut Command) -> Outcome {
     timed(name, || {
-        let line = shown(command);
         let status = command
             .status()
-            .map_err(|error| format!("cannot run `{line}`: {error}"))?;
-        if status.success() {
-            return Ok(());
-        }
-        Err(format!("`{line}` ended with {status}"))
+            .map_err(|error| format!("cannot run `{}`: {error}", shown(command)))?;
+        ended(command, status)
     })
+}
+
+/// An error unless `command`, which ended so, succeeded.
+pub(crate) fn ended(command: &Command, status: ExitStatus) -> Outcome {
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("`{}` ended with {status}", shown(command)))
 }
 
 /// Runs `work`, and prints how it went and how long it took as one line.

@@ -9,10 +9,12 @@ use crate::step::step;
 use crate::tools::{CHROMEDRIVER, CHROMIUM, NGINX, PROMTOOL};
 use crate::workspace::{cargo, target_dir};
 
+use failures::Failures;
 use report::Reports;
 use required::Required;
 use table::Table;
 
+mod failures;
 mod report;
 mod required;
 mod table;
@@ -26,7 +28,8 @@ distribution's prometheus), for the alert rules, and with a browser (its Chromiu
 them by the variables below. Gets and starts the servers that adapters are tested against (see cargo xtask services), and
 stops them when it ends, in whatever way. Builds the embedded proxy in release for the end-to-end tests, then runs `cargo
 test --workspace --all-targets` and the doc tests, with the proxies over other stores (the feature `wirings` of the
-examples). The last thing is a table: on which backends the adapters were tried, and how many trials passed.
+examples). At the end it says again what failed, where that went into a log, and then in a table on which backends the
+adapters were tried, and how many trials passed.
 
   --require NAMES         all, or some of them, as redis,minio: one that cannot be had, or on which nothing was tried, is
                           an error, if the chosen packages are tried on it at all. With CI=true it is an error in any
@@ -64,22 +67,23 @@ pub(crate) fn test(args: &[String]) -> Outcome {
     let this = env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
     common.push(("TERRACE_TEST_SERVICES", this));
 
-    let outcome = run_passes(&args, |test| {
+    let failures = Failures::default();
+    let outcome = run_passes(&args, &failures, |test| {
         test.envs(common.iter().cloned())
             .envs(servers.variables.iter().cloned());
     });
     // Also when a test has failed: it says on which backend.
     let table = Table::new(&servers.states, Reports::read(&reports)?, &required);
-    eprint!("\n{table}\n");
+    eprint!("{failures}\n{table}\n");
     outcome.and(table.check())
 }
 
-fn run_passes(args: &[String], prepare: impl Fn(&mut Command)) -> Outcome {
+fn run_passes(args: &[String], failures: &Failures, prepare: impl Fn(&mut Command)) -> Outcome {
     for Pass { name, args } in passes(args) {
         let mut test = cargo();
         test.arg("test").args(args);
         prepare(&mut test);
-        step(name, &mut test)?;
+        failures.step(name, &mut test)?;
     }
     Ok(())
 }
