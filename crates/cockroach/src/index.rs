@@ -14,7 +14,7 @@ use crate::ask::Query;
 use crate::config::CrdbConfig;
 use crate::error::Op;
 use crate::pool::Pool;
-use crate::record::{expiry_to_sql, from_row, key_bytes, moment_to_sql, parse_key, version_to_sql};
+use crate::record::{expiry_to_sql, from_row, moment_to_sql, version_to_sql};
 use crate::schema;
 use crate::server::Server;
 use crate::session::{Dialer, within};
@@ -146,7 +146,7 @@ async fn start(
 /// Key, version, retention in both forms, and manifest.
 fn bind_record<'q>(statement: &Statement, key: &Key, record: &'q Record) -> Query<'q> {
     sqlx::query(statement.sql())
-        .bind(key_bytes(key))
+        .bind(key.to_bytes())
         .bind(version_to_sql(record.version))
         .bind(moment_to_sql(record.retain_until))
         .bind(expiry_to_sql(record.retain_until))
@@ -169,7 +169,7 @@ impl IndexStore for CrdbIndex {
         let get = &self.statements.get;
         let found = self
             .pool
-            .call(OP, || sqlx::query(get.sql()).bind(key_bytes(key)));
+            .call(OP, || sqlx::query(get.sql()).bind(key.to_bytes()));
         let Some(row) = found.await?.rows.pop() else {
             return Ok(None);
         };
@@ -203,7 +203,7 @@ impl IndexStore for CrdbIndex {
         const OP: Op = Op::write("cockroach.delete");
         let bind = || {
             sqlx::query(self.statements.delete.sql())
-                .bind(key_bytes(key))
+                .bind(key.to_bytes())
                 .bind(version_to_sql(expected))
         };
         self.write(OP, key, bind, |_| false).await
@@ -218,7 +218,7 @@ impl IndexStore for CrdbIndex {
         const OP: Op = Op::write("cockroach.touch_ttl");
         let bind = || {
             sqlx::query(self.statements.touch_ttl.sql())
-                .bind(key_bytes(key))
+                .bind(key.to_bytes())
                 .bind(version_to_sql(expected))
                 .bind(moment_to_sql(retain_until))
                 .bind(expiry_to_sql(retain_until))
@@ -257,7 +257,7 @@ impl CrdbIndex {
         for row in rows {
             last = row.try_get("key")?;
             bytes += row.try_get::<&[u8], _>("manifest")?.len();
-            let (Some(key), Some(record)) = (parse_key(&last), from_row(&row)?) else {
+            let (Some(key), Some(record)) = (Key::from_bytes(&last), from_row(&row)?) else {
                 // One damaged row must not keep a walk from the others.
                 tracing::warn!(table = %self.table, "skipped a damaged record");
                 continue;

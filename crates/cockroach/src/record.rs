@@ -1,27 +1,10 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use terrace_core::{Key, KeyDigest, Record, Timestamp, Version};
+use terrace_core::{Record, Timestamp, Version};
 
 const SIGN: u64 = 1 << 63;
 /// The year 10,000. The server's clock will not get there, nor do its moments reach as far as ours.
 const NEVER: u64 = 253_402_300_800_000;
-
-/// A key as it is stored: 16 bytes, or 32 for a variant, which then follows its primary slot.
-pub(crate) fn key_bytes(key: &Key) -> Vec<u8> {
-    let mut bytes = key.primary().as_bytes().to_vec();
-    if let Some(variance) = key.variance() {
-        bytes.extend_from_slice(variance.as_bytes());
-    }
-    bytes
-}
-
-pub(crate) fn parse_key(bytes: &[u8]) -> Option<Key> {
-    let digest = |bytes: &[u8]| bytes.try_into().ok().map(KeyDigest::new);
-    match bytes.split_at_checked(16)? {
-        (primary, []) => Some(Key::new(digest(primary)?)),
-        (primary, variance) => Some(Key::new(digest(primary)?).variant(digest(variance)?)),
-    }
-}
 
 /// SQL's integers are signed: the same bits.
 pub(crate) fn version_to_sql(version: Version) -> i64 {
@@ -59,18 +42,6 @@ pub(crate) fn from_row(row: &PgRow) -> Result<Option<Record>, sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_come_back() {
-        let key = Key::named("a");
-        let variant = key.variant(KeyDigest::of(&[b"gzip"]));
-        for key in [key, variant] {
-            assert_eq!(parse_key(&key_bytes(&key)), Some(key));
-        }
-        for damaged in [0, 1, 15, 17, 31, 33, 48] {
-            assert_eq!(parse_key(&vec![7; damaged]), None, "{damaged} bytes");
-        }
-    }
 
     #[test]
     fn moments_come_back_in_order() {

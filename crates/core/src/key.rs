@@ -115,6 +115,24 @@ impl Key {
     pub const fn group(&self) -> Self {
         Self::new(self.primary)
     }
+
+    /// The key as an index stores it: 16 bytes, or 32 for a variant, which then sorts after its primary slot.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.primary.as_bytes().to_vec();
+        if let Some(variance) = &self.variance {
+            bytes.extend_from_slice(variance.as_bytes());
+        }
+        bytes
+    }
+
+    /// The key of [`to_bytes`](Self::to_bytes); `None` if these are of no key.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let digest = |bytes: &[u8]| bytes.try_into().ok().map(KeyDigest::new);
+        match bytes.split_at_checked(16)? {
+            (primary, []) => Some(Self::new(digest(primary)?)),
+            (primary, variance) => Some(Self::new(digest(primary)?).variant(digest(variance)?)),
+        }
+    }
 }
 
 impl fmt::Display for Key {
@@ -152,6 +170,18 @@ pub struct InvalidKey;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_of_keys_come_back() {
+        let key = Key::named("a");
+        let variant = key.variant(KeyDigest::of(&[b"gzip"]));
+        for key in [key, variant] {
+            assert_eq!(Key::from_bytes(&key.to_bytes()), Some(key));
+        }
+        for damaged in [0, 1, 15, 17, 31, 33, 48] {
+            assert_eq!(Key::from_bytes(&vec![7; damaged]), None, "{damaged} bytes");
+        }
+    }
 
     #[test]
     fn text_round_trips_and_has_one_form() {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Durability, SqliteConfig};
 use crate::error::{damaged_row, from_sqlx};
 use crate::readers::{Reader, Readers};
-use crate::record::{from_row, key_bytes, now_to_sql, parse_key};
+use crate::record::{from_row, now_to_sql};
 use crate::schema;
 use crate::statements::{GET, Op, SCAN};
 use crate::writer::{MAX_QUEUE, Request, Writer};
@@ -140,7 +140,7 @@ impl SqliteIndex {
             };
             last = row.try_get("key")?;
             seen += 1;
-            let (Some(key), Some(record)) = (parse_key(&last), from_row(&row)?) else {
+            let (Some(key), Some(record)) = (Key::from_bytes(&last), from_row(&row)?) else {
                 // One damaged row must not keep a walk from the others.
                 tracing::warn!(path = %self.path.display(), "skipped a damaged record");
                 continue;
@@ -185,7 +185,7 @@ impl IndexStore for SqliteIndex {
         const OP: &str = "sqlite.get";
         let failed = |error| self.failed(OP, error);
         let mut reader = self.readers.acquire().await.map_err(failed)?;
-        let query = sqlx::query(GET).bind(key_bytes(key)).bind(self.now());
+        let query = sqlx::query(GET).bind(key.to_bytes()).bind(self.now());
         let row = query
             .fetch_optional(reader.connection().map_err(failed)?)
             .await;

@@ -1,7 +1,7 @@
 use sqlx::sqlite::SqliteConnection;
 use terrace_core::{Key, Record, Timestamp, Version};
 
-use crate::record::{key_bytes, moment_to_sql, now_to_sql, version_to_sql};
+use crate::record::{moment_to_sql, now_to_sql, version_to_sql};
 
 /// A row that is past its retention is no obstacle: it is taken over.
 const PUT_NEW: &str = "INSERT INTO manifests (key, version, retain_until, manifest) VALUES (?1, ?2, ?3, ?4)
@@ -81,7 +81,7 @@ impl Op {
                 .bind(now)
                 .bind(version_to_sql(*expected)),
             Self::Delete { key, expected } => sqlx::query(DELETE)
-                .bind(key_bytes(key))
+                .bind(key.to_bytes())
                 .bind(version_to_sql(*expected))
                 .bind(now),
             Self::TouchTtl {
@@ -89,7 +89,7 @@ impl Op {
                 expected,
                 retain_until,
             } => sqlx::query(TOUCH_TTL)
-                .bind(key_bytes(key))
+                .bind(key.to_bytes())
                 .bind(version_to_sql(*expected))
                 .bind(moment_to_sql(*retain_until))
                 .bind(now),
@@ -103,7 +103,7 @@ type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArgum
 
 fn bind_record(statement: &'static str, key: &Key, record: &Record) -> Query {
     sqlx::query(statement)
-        .bind(key_bytes(key))
+        .bind(key.to_bytes())
         .bind(version_to_sql(record.version))
         .bind(moment_to_sql(record.retain_until))
         .bind(record.manifest.to_vec())
