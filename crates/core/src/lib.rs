@@ -58,7 +58,8 @@ pub use meta::{Decoded, Meta};
 pub use peek::{Peeked, Usage};
 pub use ports::{Clock, OsRandom, Random, Runtime, SystemClock};
 pub use tier::{
-    Commit, Committed, Entry, Fill, Hit, Lookup, NoTier, PurgeOutcome, Target, Tier, TierKind,
+    Commit, Committed, Entry, Fill, Hit, Lookup, NoTier, PurgeOutcome, Replaces, Target, Tier,
+    TierKind,
 };
 pub use time::Timestamp;
 pub use verified::{BodySource, VerifiedBody};

@@ -139,6 +139,30 @@ pub struct Entry {
     pub meta: Meta,
     /// Its length in bytes, if it was announced. A hint: the commit tells the truth.
     pub len: Option<u64>,
+    /// What it may take the place of.
+    pub replaces: Replaces,
+}
+
+/// What a new object may take the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Replaces {
+    /// Of whatever is there: an answer of the origin.
+    #[default]
+    Anything,
+    /// Of nothing but the generation that was there, if any, when the fence was taken: a copy from another tier. What was
+    /// filled since is newer, although no fence is void for it.
+    OnlySeen(Option<Generation>),
+}
+
+impl Replaces {
+    /// Whether `current`, which is there now, may be replaced. A tier asks in the very step that publishes, and answers
+    /// [`Committed::Fenced`] if not.
+    pub fn permits(self, current: Option<Generation>) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::OnlySeen(seen) => current.is_none() || current == seen,
+        }
+    }
 }
 
 /// An object that is being stored. Dropping it aborts: nothing becomes visible, nothing is left behind (P5).

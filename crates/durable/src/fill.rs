@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use terrace_core::{
     BlobName, BlobStore, BlobWrite, ChecksumBuilder, Commit, Committed, Entry, Error, ErrorKind,
-    Fill, Generation, IndexStore, Key, Location, MAX_MANIFEST_BYTES, Manifest, Meta, Result,
-    StoredObject, Timestamp,
+    Fill, Generation, IndexStore, Key, Location, MAX_MANIFEST_BYTES, Manifest, Meta, Replaces,
+    Result, StoredObject, Timestamp,
 };
 
 use crate::fence::Token;
@@ -32,6 +32,7 @@ pub(crate) struct DurableFill<B, I> {
     key: Key,
     generation: Generation,
     meta: Meta,
+    replaces: Replaces,
     fence: Token,
     /// Until when the reservation holds that `fence` names, if it names one.
     reserved_until: Option<Timestamp>,
@@ -67,6 +68,7 @@ impl<B: BlobStore, I: IndexStore> DurableFill<B, I> {
             key,
             generation: entry.generation,
             meta: entry.meta,
+            replaces: entry.replaces,
             fence,
             reserved_until: None,
             inline_max: room.min(shared.config.inline_max),

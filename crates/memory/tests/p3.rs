@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use futures::FutureExt;
 use terrace_core::{
-    Commit, Committed, Entry, Fence, Key, KeyDigest, Lookup, Target, Tier, Timestamp,
+    Commit, Committed, Entry, Fence, Key, KeyDigest, Lookup, Replaces, Target, Tier, Timestamp,
 };
 use terrace_memory::MemoryTier;
 use terrace_testkit::sample::{Object, generation, key};
@@ -210,6 +210,7 @@ async fn promote(upper: Arc<dyn Tier>, lower: Arc<dyn Tier>, variant: Variant) {
         generation: hit.generation,
         meta: hit.meta,
         len: Some(checksums.len()),
+        replaces: Replaces::Anything,
     };
     let mut fill = upper.admit(&variant.key, entry, fence).await.unwrap();
     while let Some(piece) = hit.body.read().await.unwrap() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use terrace_core::{
     BlobName, BlockChecksums, Commit, Committed, Entry, Fence, Generation, Key, KeyDigest, Meta,
-    Random, Record, Result, Tier, Timestamp, Version,
+    Random, Record, Replaces, Result, Tier, Timestamp, Version,
 };
 
 use crate::ports::SeededRandom;
@@ -95,6 +95,7 @@ impl Object {
                 generation: generation(seed),
                 meta: meta(seed),
                 len: Some(len as u64),
+                replaces: Replaces::Anything,
             },
             body: body(len, seed),
         }

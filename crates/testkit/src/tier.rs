@@ -8,6 +8,7 @@ use crate::suite::{Case, Fixture, trials};
 mod bodies;
 mod cancel;
 mod clocks;
+mod copies;
 mod expiry;
 mod fills;
 mod kind;
@@ -35,6 +36,7 @@ type AnyTier = Arc<dyn Tier>;
 pub(crate) fn cases() -> Vec<Case<dyn Tier>> {
     [
         fills::cases(),
+        copies::cases(),
         bodies::cases(),
         purges::cases(),
         expiry::cases(),

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use terrace_core::{ChecksumBuilder, Commit, Committed, Entry, Fill, Generation, Key, Level, Meta};
+use terrace_core::{
+    ChecksumBuilder, Commit, Committed, Entry, Fill, Generation, Key, Level, Meta, Replaces,
+};
 use terrace_policy::{Admission, Candidate, Placement};
 use tokio::sync::oneshot;
 
@@ -77,6 +79,7 @@ impl Stack {
                 generation,
                 meta,
                 len,
+                replaces: Replaces::Anything,
             },
             ticket,
             true,

@@ -151,7 +151,7 @@ impl Shared {
             match guard.lookup(key).await {
                 Ok(Lookup::Miss(fence)) => ticket.set(guard.level, fence),
                 Ok(Lookup::Hit(hit)) => {
-                    ticket.set(guard.level, hit.fence.clone());
+                    ticket.set_found(guard.level, &hit);
                     let fresh = hit.is_fresh(now);
                     match self.belief(guard.level, &hit.meta, now) {
                         Belief::Lapsed => {
@@ -216,7 +216,7 @@ impl Shared {
                 && hit.is_fresh(now)
                 && self.belief(guard.level, &hit.meta, now) != Belief::Lapsed
             {
-                ticket.set(guard.level, hit.fence.clone());
+                ticket.set_found(guard.level, &hit);
                 let fresh = true;
                 return Some(Found { guard, hit, fresh });
             }
@@ -301,6 +301,7 @@ impl Shared {
                 generation: hit.generation,
                 meta: self.believed_from(asked, &hit.meta),
                 len: Some(len),
+                replaces: ticket.replaces(guard.level),
             };
             let plan = Plan {
                 guard: Arc::clone(guard),

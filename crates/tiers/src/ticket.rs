@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use terrace_core::{Fence, Key, Level};
+use terrace_core::{Fence, Generation, Hit, Key, Level, Replaces};
 use terrace_policy::Placement;
 
 /// What a lookup learnt that a fill needs: the fence of every tier it asked, taken before the origin was.
@@ -12,6 +12,8 @@ pub struct Ticket {
     /// The fence of bodies in progress, the topmost of all.
     pub(crate) top: Fence,
     pub(crate) fences: [Option<Fence>; 4],
+    /// What was found in each tier, fresh or not.
+    pub(crate) seen: [Option<Generation>; 4],
     /// How many answers of the origin had come when the lookup began.
     pub(crate) answers: u32,
     /// How often the group was asked for lately, this time included.
@@ -26,6 +28,7 @@ impl Ticket {
             key,
             top,
             fences: [const { None }; 4],
+            seen: [None; 4],
             answers,
             requests: 1,
             placement: Placement::default(),
@@ -60,18 +63,31 @@ impl Ticket {
             key,
             top,
             fences,
+            seen: [None; 4],
             answers: 0,
             requests: 1,
             placement: Placement::default(),
         })
     }
 
+    /// Where nothing was found, or nobody looked.
     pub(crate) fn set(&mut self, level: Level, fence: Fence) {
         self.fences[level.index()] = Some(fence);
+        self.seen[level.index()] = None;
+    }
+
+    pub(crate) fn set_found(&mut self, level: Level, hit: &Hit) {
+        self.fences[level.index()] = Some(hit.fence.clone());
+        self.seen[level.index()] = Some(hit.generation);
     }
 
     pub(crate) fn fence(&self, level: Level) -> Option<&Fence> {
         self.fences[level.index()].as_ref()
+    }
+
+    /// What a copy from below may replace in the tier: what is newer than the lookup is newer than the copy.
+    pub(crate) fn replaces(&self, level: Level) -> Replaces {
+        Replaces::OnlySeen(self.seen[level.index()])
     }
 }
 

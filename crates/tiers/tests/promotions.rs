@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use support::{Remote, ThreeTiers, body, fill, get, memory, three_tiers, two_tiers};
-use terrace_core::{Key, Level};
+use support::{Remote, ThreeTiers, body, fill, get, memory, meta, three_tiers, two_tiers};
+use terrace_core::{Key, Level, Target, Tier};
 use terrace_policy::{AdmissionRule, Policy, Promotion};
 use terrace_testkit::{Faults, Faulty, Op};
 use terrace_tiers::{Intent, Limits, Source, Stack};
 
 const L0: Source = Source::Tier(Level::L0);
+const L1: Source = Source::Tier(Level::L1);
 const L3: Source = Source::Tier(Level::L3);
 
 /// Stores `body` in `durable`, by another node.
@@ -34,6 +35,34 @@ async fn sources(stack: &Stack, key: &Key, times: usize) -> Vec<Source> {
         sources.push(get(stack, key).await.unwrap().0);
     }
     sources
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_promotion_gives_way_to_what_was_filled_since() {
+    let (key, durable) = (Key::named("k"), memory());
+    let (old, new) = (body(300_000, 1), body(1000, 2));
+    stored_by_another(&key, &old, &durable).await;
+    let tiers = three_tiers(Remote(memory()), durable, Policy::default());
+    let stack = tiers.stack();
+    let mut slow = stack.lookup(&key, Intent::Serve).await.hit.unwrap();
+
+    let ticket = stack.lookup(&key, Intent::Revalidate).await.ticket;
+    let mut refill = stack.fill(&key, meta(), None, Some(ticket)).await;
+    refill.write(new.clone()).await;
+    refill.finish().await;
+    let mut read = 0;
+    while let Some(piece) = slow.body.read().await.unwrap() {
+        read += piece.len();
+    }
+    assert_eq!((slow.source, read), (L3, old.len()));
+    drop(slow);
+    assert!(stack.drain(Duration::from_mins(1)).await);
+
+    let (source, found) = get(stack, &key).await.unwrap();
+    assert!(source == L0 && found == new, "{source:?}");
+    tiers.l0().purge(&Target::Key(key)).await.unwrap();
+    let (source, found) = get(stack, &key).await.unwrap();
+    assert!(source == L1 && found == new, "{source:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

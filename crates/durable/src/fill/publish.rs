@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use terrace_core::{
     Applied, BlobStore, BlockChecksums, Cas, Committed, Group, GroupStamp, IndexStore, Location,
-    Manifest, Result, StoredObject, Timestamp, Version,
+    Manifest, Replaces, Result, StoredObject, Timestamp, Version,
 };
 
 use super::settle::{Outcome, Written};
@@ -51,6 +51,10 @@ impl<B: BlobStore, I: IndexStore> DurableFill<B, I> {
     /// That is no question of safety: two answers that no purge has voided may both be served. Which of them is newer
     /// is told by their own moments; of equal ones the first stays.
     async fn follows_a_fill(&mut self) -> bool {
+        if self.replaces != Replaces::Anything {
+            // What was filled since is newer than a copy.
+            return false;
+        }
         if self.reserved_until.is_some() {
             // Without its reservation, the blob may have been collected.
             return false;

@@ -185,9 +185,13 @@ impl MemcachedFill {
             let Some(found) = found.filter(|found| found.token == self.fence) else {
                 return Ok(Committed::Fenced);
             };
+            let variance = self.key.variance();
+            let current = found.head.as_ref().and_then(|head| head.find(variance));
+            if !self.entry.replaces.permits(current.map(Stored::generation)) {
+                return Ok(Committed::Fenced);
+            }
             let object = self.object(&found, checksums, prefix).await?;
             let mut head = found.head.clone().unwrap_or_else(|| found.empty_head());
-            let variance = self.key.variance();
             let mut gone = head.take(|it| it.variance == variance || !tier.is_useful(it));
             gone.extend(head.add(object)?);
             let ttl = tier.head_ttl(&head);

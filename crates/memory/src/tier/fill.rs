@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use terrace_core::{
-    ChecksumBuilder, Commit, Committed, Entry, Error, ErrorKind, Fence, Fill, Key, Result,
+    ChecksumBuilder, Commit, Committed, Entry, Error, ErrorKind, Fence, Fill, Key, Result, Target,
 };
 
 use super::Shared;
@@ -88,13 +88,17 @@ impl Fill for MemoryFill {
         // Of exactly its size: spare capacity would not be in its weight.
         let body = Bytes::from(fill.body.into_boxed_slice());
         let Entry {
-            generation, meta, ..
+            generation,
+            meta,
+            replaces,
+            ..
         } = fill.entry;
 
         let mut object = Object::new(generation, meta, commit.checksums, body);
 
         let slot = fill.tier.epochs.lock(fill.key.primary());
-        if !slot.admits(&fill.fence) {
+        let current = fill.tier.current(&Target::Key(fill.key));
+        if !slot.admits(&fill.fence) || !replaces.permits(current.map(|it| it.generation)) {
             return Ok(Committed::Fenced);
         }
         object.born = slot.born();

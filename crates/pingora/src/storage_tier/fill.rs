@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_cache::storage::Storage;
-use terrace_core::{BlockChecksums, Commit, Committed, Entry, Fence, Fill, Key, Result};
+use terrace_core::{BlockChecksums, Commit, Committed, Entry, Fence, Fill, Key, Replaces, Result};
 
 use super::buffer::Buffer;
 use super::record::Record;
@@ -44,6 +44,13 @@ impl<S: Storage + Sync + ?Sized> Fill for StorageFill<S> {
             }
             slot.born()
         };
+        if entry.replaces != Replaces::Anything {
+            let current = shared.find(&key).await?;
+            let current = current.map(|(record, _)| record.generation);
+            if !entry.replaces.permits(current) {
+                return Ok(Committed::Fenced);
+            }
+        }
         let record = Record {
             key,
             incarnation: shared.incarnation,

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use terrace_core::{
-    ChecksumBuilder, Commit, Committed, Entry, Error, ErrorKind, Fence, Fill, Key, Result,
+    ChecksumBuilder, Commit, Committed, Entry, Error, ErrorKind, Fence, Fill, Key, Replaces, Result,
 };
 
 use super::chunks::{BodyName, CHUNK_BYTES, HEAD_BYTES};
@@ -141,12 +141,18 @@ impl Fill for RedisFill {
         tier.chunks.keep_for(body.name, lifetime).await?;
 
         let object = Stored::encode(&key, &entry.meta, &commit.checksums, body.name, &head)?;
+        let replaceable = match entry.replaces {
+            Replaces::Anything => b"any".to_vec(),
+            Replaces::OnlySeen(None) => Vec::new(),
+            Replaces::OnlySeen(Some(seen)) => seen.to_u64().to_be_bytes().to_vec(),
+        };
         let mut publish = tier.on_group(&script::COMMIT, &key);
         publish
             .arg(&fence[..])
             .arg(field(&key))
             .arg(object)
-            .arg(millis(lifetime));
+            .arg(millis(lifetime))
+            .arg(replaceable);
         let name = body.published();
         let (is_published, replaced): (bool, Option<Bytes>) =
             tier.writes.script(OP, &publish).await?;

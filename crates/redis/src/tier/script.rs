@@ -55,12 +55,13 @@ script! {
 }
 
 script! {
-    /// Arguments: the fence that must be there; the field; the object; its lifetime. Answers whether it was published,
-    /// and the head of what it replaced.
+    /// Arguments: the fence that must be there; the field; the object; its lifetime; the generation that may be replaced, empty
+    /// for none, or `any`. Answers whether it was published, and the head of what it replaced.
     COMMIT = KEEP, r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {0, false} end
 local replaced = redis.call('HGET', KEYS[2], ARGV[2])
 if replaced == ARGV[3] then return {1, false} end -- the same call, sent again
+if replaced and ARGV[5] ~= 'any' and string.sub(replaced, 1, 8) ~= ARGV[5] then return {0, false} end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 keep(ARGV[4])
 return {1, replaced and string.sub(replaced, 1, 32)}

@@ -80,6 +80,7 @@ pub(super) enum Flaw {
     NewerIsNotPurged,
     ExpireIsAtOnce,
     SaysMemory,
+    CopiesReplaceAnything,
 }
 
 #[test]

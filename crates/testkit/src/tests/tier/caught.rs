@@ -357,4 +357,20 @@ pub(super) const CAUGHT: &[(Flaw, &str)] = &[
         Flaw::SaysMemory,
         "a_tier_that_says_it_is_memory_neither_waits_nor_fails",
     ),
+    (
+        Flaw::CommitSaysFenced,
+        "a_copy_replaces_what_its_lookup_saw",
+    ),
+    (
+        Flaw::CopiesReplaceAnything,
+        "a_copy_made_after_a_miss_gives_way_to_a_fill",
+    ),
+    (
+        Flaw::CopiesReplaceAnything,
+        "a_copy_made_after_a_hit_gives_way_to_a_fill",
+    ),
+    (
+        Flaw::CommitChecksThenWrites,
+        "copies_racing_with_fills_give_way_to_them",
+    ),
 ];

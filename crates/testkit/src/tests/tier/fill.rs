@@ -46,6 +46,16 @@ impl ModelFill {
         }
     }
 
+    fn may_commit(&self, state: &State) -> bool {
+        let current = state.objects.get(&self.key);
+        let is_permitted = self.flaw == Flaw::CopiesReplaceAnything
+            || self
+                .entry
+                .replaces
+                .permits(current.map(|it| it.entry.generation));
+        is_permitted && self.fence_holds(state)
+    }
+
     fn fence_holds(&self, state: &State) -> bool {
         match self.flaw {
             Flaw::IgnoresFences => true,
@@ -94,7 +104,7 @@ impl Fill for ModelFill {
         );
         let shared = Arc::clone(&self.state);
         if torn {
-            let held = self.fence_holds(&shared.lock());
+            let held = self.may_commit(&shared.lock());
             let (key, whole) = (self.key, self.object(&shared.lock()));
             match self.flaw {
                 Flaw::CommitReplacesInTwoSteps => {
@@ -115,7 +125,7 @@ impl Fill for ModelFill {
         {
             let mut state = shared.lock();
             let object = self.object(&state);
-            if !self.fence_holds(&state) {
+            if !self.may_commit(&state) {
                 return Ok(Committed::Fenced);
             }
             let is_older = || {
