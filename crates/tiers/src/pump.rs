@@ -31,6 +31,8 @@ enum State {
         seeks: mpsc::Sender<(u64, Range<u64>)>,
         /// Pieces with an older number were read before the last seek.
         epoch: u64,
+        /// The end was read, and nobody has sought since.
+        at_end: bool,
     },
     Over,
 }
@@ -44,26 +46,47 @@ impl Pump {
         }
     }
 
-    /// The next piece. Cancel safe.
+    /// The next piece. Cancel safe. After an error there is nothing more.
     pub(crate) async fn read(&mut self) -> Result<Option<Bytes>> {
         self.start();
-        let State::Running { pieces, epoch, .. } = &mut self.state else {
+        let State::Running {
+            pieces,
+            epoch,
+            at_end,
+            ..
+        } = &mut self.state
+        else {
             return Err(gone());
         };
-        loop {
-            match pieces.recv().await {
-                Some((read_in, piece)) if read_in == *epoch => return piece,
-                Some(_) => {}
-                None => return Err(gone()),
-            }
+        // The task says nothing more before somebody seeks.
+        if *at_end {
+            return Ok(None);
         }
+        let piece = loop {
+            match pieces.recv().await {
+                Some((read_in, piece)) if read_in == *epoch => break piece,
+                Some(_) => {}
+                None => break Err(gone()),
+            }
+        };
+        match &piece {
+            Ok(piece) => *at_end = piece.is_none(),
+            Err(_) => self.state = State::Over,
+        }
+        piece
     }
 
     pub(crate) fn seek(&mut self, range: Range<u64>) -> Result<()> {
         match &mut self.state {
             State::Idle(body) => body.seek(range),
-            State::Running { seeks, epoch, .. } => {
+            State::Running {
+                seeks,
+                epoch,
+                at_end,
+                ..
+            } => {
                 *epoch += 1;
+                *at_end = false;
                 seeks.try_send((*epoch, range)).map_err(|_| gone())
             }
             State::Over => Err(gone()),
@@ -89,6 +112,7 @@ impl Pump {
             pieces,
             seeks,
             epoch: 0,
+            at_end: false,
         };
     }
 }

@@ -3,17 +3,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use terrace_core::{
-    BlockChecksums, Body, Error, ErrorKind, Generation, Key, Lookup, ReadBody, Result, Target,
-};
+use terrace_core::{BlockChecksums, Body, Error, ErrorKind, Generation, Key, ReadBody, Result};
 
 use crate::guard::Guard;
 use crate::progress::Follower;
 use crate::promotion::Promotions;
 use crate::pump::Pump;
-use crate::rescue::{Rescue, Rescued};
+use crate::rescue::Rescue;
 use crate::stack::Shared;
-use crate::stats::{self, Op};
+
+use recovery::{Recovered, Recovery, Whence};
+
+mod recovery;
 
 /// The body of a hit.
 ///
@@ -36,15 +37,10 @@ enum Source {
     Whole(Body),
     Pump(Pump),
     Follow(Follower),
-}
-
-/// Where a body came from.
-struct Whence {
-    shared: Arc<Shared>,
-    what: Stored,
-    guard: Arc<Guard>,
-    /// One bit per level that has failed this reader.
-    failed: u8,
+    /// The last one failed, and another one is being looked for.
+    Sought(Recovery),
+    /// There is none.
+    Lost,
 }
 
 /// Which body a tier holds.
@@ -83,12 +79,7 @@ impl HitBody {
         };
         Self {
             source: Source::new(shared, guard, body),
-            whence: Some(Whence {
-                shared: Arc::clone(shared),
-                what,
-                guard: Arc::clone(guard),
-                failed: 0,
-            }),
+            whence: Some(Whence::new(shared, guard, what)),
             position: 0,
             end: len,
             len,
@@ -124,7 +115,7 @@ impl HitBody {
 
     /// The next piece, never empty; `None` at the end of the body or of the range sought.
     ///
-    /// - Cancellation: a dropped future loses nothing; read again.
+    /// - Cancellation: a dropped future loses nothing, and what it was waiting for goes on with the next one: read again.
     /// - Errors: every source failed. What was read so far is right, and it is not the whole.
     pub async fn read(&mut self) -> Result<Option<Bytes>> {
         loop {
@@ -135,6 +126,11 @@ impl HitBody {
                 }
                 return Ok(None);
             }
+            if let Source::Sought(recovery) = &mut self.source {
+                let recovered = recovery.await;
+                self.go_on(recovered)?;
+                continue;
+            }
             let failure = match self.source.read().await {
                 Ok(Some(piece)) if self.fits(&piece) => return Ok(Some(self.take(piece).await)),
                 Ok(Some(_)) => self.broken("the body is longer than its metadata says"),
@@ -142,7 +138,7 @@ impl HitBody {
                 Ok(None) => self.broken("the body ended early"),
                 Err(error) => error,
             };
-            self.fail_over(failure).await?;
+            self.fail_over(failure)?;
         }
     }
 
@@ -166,6 +162,11 @@ impl HitBody {
                 Ok(())
             }
             Source::Follow(_) => Ok(()),
+            // The one that is being looked for would begin elsewhere.
+            Source::Sought(_) | Source::Lost => {
+                self.source = Source::Lost;
+                Ok(())
+            }
         }
     }
 
@@ -197,88 +198,29 @@ impl HitBody {
         Error::new(ErrorKind::Corrupt, "body.read", message)
     }
 
-    /// Finds another source for what is left, or answers `failure`.
-    async fn fail_over(&mut self, failure: Error) -> Result<()> {
+    /// Begins to look for another source for what is left; answers `failure` where there cannot be one.
+    fn fail_over(&mut self, failure: Error) -> Result<()> {
         let (Some(whence), Some(end)) = (&mut self.whence, self.end) else {
             return Err(failure);
         };
         let left = self.position..end;
-        if whence.failed & bit(&whence.guard) == 0 {
-            whence.distrust(&failure);
-        }
-        if let Some((guard, source)) = whence.elsewhere(&left).await {
-            whence.guard = guard;
-            self.source = source;
-            return Ok(());
-        }
-        let rescued = match (&self.rescue, &whence.what.checksums) {
-            (Some(rescue), Some(checksums)) => rescue_from(rescue, checksums, &left).await,
-            _ => return Err(failure),
-        };
-        // One rescue: an origin that dies as well is the end.
-        self.rescue = None;
-        let body = rescued.map_err(|error| error.with_source(failure))?;
-        self.source = Source::Whole(Body::Stream(Box::new(body)));
+        let recovery = whence.recover(left, self.rescue.clone(), failure);
+        self.source = Source::Sought(recovery);
         Ok(())
     }
-}
 
-impl Whence {
-    /// Remembers that the tier failed, and has it drop what it cannot serve.
-    fn distrust(&mut self, failure: &Error) {
-        self.failed |= bit(&self.guard);
-        self.guard.stats.failovers.increment(1);
-        tracing::warn!(tier = %self.guard.level, key = %self.what.key, error = %failure,
-            "a tier failed in the middle of a body; trying the others");
-        if !matches!(failure.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) {
-            return;
+    /// Goes on from the source that was found.
+    fn go_on(&mut self, recovered: Result<Recovered>) -> Result<()> {
+        self.source = Source::Lost;
+        let recovered = recovered.inspect_err(|_| self.rescue = None)?;
+        match (recovered.guard, &mut self.whence) {
+            (Some(guard), Some(whence)) => whence.guard = guard,
+            // One rescue: an origin that dies as well is the end.
+            _ => self.rescue = None,
         }
-        let (guard, target) = (
-            Arc::clone(&self.guard),
-            Target::Generation(self.what.key, self.what.generation),
-        );
-        let deadline = self.shared.limits.purge_deadline;
-        self.shared.env.spawn(async move {
-            // A tier that cannot even drop it keeps failing it, which costs but harms nobody.
-            let _ = guard
-                .timed(Op::Purge, deadline, guard.tier.0.purge(&target))
-                .await;
-        });
+        self.source = recovered.source;
+        Ok(())
     }
-
-    /// The same generation in a tier that has not failed yet.
-    async fn elsewhere(&mut self, left: &Range<u64>) -> Option<(Arc<Guard>, Source)> {
-        let shared = Arc::clone(&self.shared);
-        for guard in shared
-            .tiers
-            .iter()
-            .filter(|guard| self.failed & bit(guard) == 0)
-        {
-            let Ok(Lookup::Hit(mut hit)) = guard.lookup(&self.what.key).await else {
-                continue;
-            };
-            if hit.generation == self.what.generation && hit.body.seek(left.clone()).is_ok() {
-                return Some((Arc::clone(guard), Source::new(&shared, guard, hit.body)));
-            }
-        }
-        None
-    }
-}
-
-fn bit(guard: &Guard) -> u8 {
-    1 << guard.level.index()
-}
-
-async fn rescue_from(
-    rescue: &Arc<dyn Rescue>,
-    checksums: &Arc<BlockChecksums>,
-    left: &Range<u64>,
-) -> Result<Rescued> {
-    let covering = checksums.covering(left);
-    let verifier = checksums.verifier(covering.start);
-    let body = rescue.resume(covering, checksums.len()).await?;
-    stats::rescue_began();
-    Ok(Rescued::new(body, verifier, left))
 }
 
 impl Source {
@@ -298,6 +240,10 @@ impl Source {
             Self::Whole(body) => body.read().await,
             Self::Pump(pump) => pump.read().await,
             Self::Follow(follower) => follower.read().await,
+            Self::Sought(_) | Self::Lost => {
+                let message = "nobody has the rest of the body";
+                Err(Error::new(ErrorKind::Unavailable, "body.read", message))
+            }
         }
     }
 }

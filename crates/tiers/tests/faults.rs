@@ -12,6 +12,7 @@ mod support;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +23,7 @@ use terrace_durable::DurableTier;
 use terrace_memory::{InMemoryBlobStore, InMemoryIndexStore};
 use terrace_testkit::{Faults, Faulty, ManualClock, Op};
 use terrace_tiers::{BreakerState, Intent, Limits, MultiTier, Rescue, Source, Stack, TokioRuntime};
+use tokio::sync::Notify;
 
 type Durable = DurableTier<Faulty<InMemoryBlobStore>, Faulty<InMemoryIndexStore>>;
 
@@ -243,6 +245,58 @@ async fn p1_p2_p7_bodies_that_are_corrupt_or_break_off_are_rescued() {
             faults.on(Op::IndexGet).flip_bit(offset)
         })
         .await;
+    }
+}
+
+/// An origin that answers when it may.
+struct Held {
+    origin: Origin,
+    asked: AtomicU32,
+    was_asked: Notify,
+    may_answer: Notify,
+}
+
+#[async_trait]
+impl Rescue for Held {
+    async fn resume(&self, range: Range<u64>, len: u64) -> Result<Box<dyn ReadBody>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.was_asked.notify_one();
+        self.may_answer.notified().await;
+        self.origin.resume(range, len).await
+    }
+}
+
+/// As Pingora does in its loops, when something else happens.
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_a_read_that_is_dropped_while_another_source_is_asked_loses_nothing() {
+    let (key, origin) = (Key::named("k"), body(200_000, 1));
+    for cut in [0, 70_000, 199_999] {
+        let Setup { tiers, faults, .. } = setup();
+        request(tiers.stack(), &key, &origin).await;
+        faults.on(Op::BlobGet).end_early(cut);
+        let mut hit = tiers.stack().lookup(&key, Intent::Serve).await.hit.unwrap();
+        let held = Arc::new(Held {
+            origin: Origin(origin.clone()),
+            asked: AtomicU32::new(0),
+            was_asked: Notify::new(),
+            may_answer: Notify::new(),
+        });
+        let rescue: Arc<dyn Rescue> = Arc::<Held>::clone(&held);
+        hit.body.set_rescue(rescue);
+        let mut got = Vec::new();
+        while got.len() < origin.len() {
+            let piece = tokio::select! {
+                piece = hit.body.read() => piece,
+                () = held.was_asked.notified() => {
+                    // The read is dropped.
+                    held.may_answer.notify_one();
+                    continue;
+                }
+            };
+            got.extend_from_slice(&piece.unwrap().expect("there is more"));
+        }
+        assert_eq!(got, origin, "cut at {cut}");
+        assert_eq!(held.asked.load(Ordering::SeqCst), 1, "cut at {cut}");
     }
 }
 

@@ -117,6 +117,45 @@ async fn and_a_client_that_reads_nothing_holds_nobody_up() {
     assert_eq!(origin.count("/idle"), 1);
 }
 
+/// A part of a body that is on its way comes as soon as the origin has sent it, whatever the client does whose request brought
+/// it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_one_that_wants_its_last_bytes() {
+    for is_chunked in [false, true] {
+        let content = Content::new(5, 30 * MIB);
+        let gate = Gate::new();
+        let whole = Answer::new(content.clone());
+        let whole = if is_chunked { whole.chunked() } else { whole };
+        let answer = whole.hold_at(MIB, &gate);
+        let origin = Origin::start(move |_| answer.clone()).await;
+        let data = folder();
+        let proxy = Setup::new(origin.address, data.path()).start().await;
+        let idler = Reader::begin(&proxy, "/idle", &content).await;
+        let len = content.len();
+        let asked = format!("bytes={}-{}", len - 100, len - 1);
+        let last = proxy.ask("GET", "/idle").header("range", asked);
+        let both_ask = async {
+            eventually("both are being served", async || {
+                let metrics = proxy.metrics().await;
+                metrics.sum("terrace_proxy_requests_in_flight", &[]) > 1.5
+            })
+            .await;
+            gate.open();
+        };
+        let (last, ()) = tokio::join!(last.send(), both_ask);
+        if is_chunked {
+            // Nobody knew where it ends when it was asked for.
+            assert_eq!(last.status, 200);
+            last.expect(&content).await;
+        } else {
+            assert_eq!(last.status, 206);
+            last.expect(&content.slice(len - 100..len)).await;
+        }
+        idler.expect_rest().await;
+        assert_eq!(origin.count("/idle"), 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn or_all_are_told_that_it_broke_off() {
     for is_chunked in [false, true] {

@@ -5,11 +5,16 @@ use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use hyper::StatusCode;
 use hyper::header::{ETAG, RANGE};
 use tempfile::TempDir;
 
-use crate::support::{Answer, Content, MIB, Nginx, Origin, Proxy, Setup, eventually, folder};
+use crate::support::{
+    Answer, Content, Gate, KIB, MIB, Nginx, Origin, Proxy, Setup, eventually, folder,
+};
 
 const LEN: u64 = 3 * MIB;
 
@@ -179,6 +184,54 @@ async fn a_part_of_a_changed_body_is_right_too() {
         (206, "hit; detail=L3")
     );
     part.expect(&stored.content.slice(range)).await;
+}
+
+/// While something stale is served, Pingora reads the answer that it is served instead of, and each piece of that interrupts
+/// the reading of the stale body.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_served_stale_is_rescued_while_an_error_is_still_coming() {
+    let content = Content::new(1, LEN);
+    let (rest, rescue) = (Gate::new(), Gate::new());
+    let well = Answer::new(content.clone()).header(ETAG, "\"v1\"");
+    let rescued = well.clone().delayed_by(&rescue);
+    // Larger than what is on its way in sockets.
+    let failing = Answer::new(Content::new(503, 64 * MIB))
+        .status(StatusCode::SERVICE_UNAVAILABLE)
+        .hold_at(KIB, &rest)
+        .then_opens(&rescue);
+    let is_failing = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&is_failing);
+    let origin = Origin::start(move |seen| {
+        if !seen.header(RANGE).is_empty() {
+            rescued.clone()
+        } else if fails.load(Ordering::SeqCst) {
+            failing.clone()
+        } else {
+            well.clone()
+        }
+    })
+    .await;
+    let data = folder();
+    let setup = Setup::new(origin.address, data.path()).arg("--no-l0");
+    let proxy = setup.start().await;
+    proxy.get("/object").await.expect(&content).await;
+    proxy.durable_commits(1).await;
+    let marked = proxy.ask("PURGE", "/object");
+    let marked = marked.header("terrace-soft-purge", "1").send().await;
+    assert_eq!(marked.status, StatusCode::OK);
+    fs::remove_file(only_body(data.path())).expect("it is removed");
+    is_failing.store(true, Ordering::SeqCst);
+
+    let asked = async { proxy.get("/object").await.expect(&content).await };
+    let answered = async {
+        eventually("the origin is asked for the lost body", async || {
+            origin.count("/object") == 3
+        })
+        .await;
+        rest.open();
+    };
+    tokio::join!(asked, answered);
+    assert_eq!(origin.count("/object"), 3, "it is asked for it once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
+use hyper::StatusCode;
 use hyper::header::ETAG;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Answer, Ask, Content, KIB, MIB, Origin, Proxy, Seen, Setup, Speaks, eventually, folder,
+    Answer, Ask, Content, Gate, KIB, MIB, Origin, Proxy, Seen, Setup, Speaks, eventually, folder,
 };
 
 fn answer(seen: &Seen) -> Answer {
@@ -290,4 +291,41 @@ async fn a_response_that_takes_too_long_from_one_that_hangs_comes_from_another()
     }
     assert_eq!(good.requests(), 6);
     drop(hangs);
+}
+
+/// Connections that are idle may have been closed by the server, and are done without. One on which nothing comes was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hangs_is_waited_for_once_however_many_connections_are_idle() {
+    const IDLE: usize = 4;
+    let (all, never) = (Gate::new(), Gate::new());
+    let gates = (all.clone(), never.clone());
+    let origin = Origin::start(move |seen| {
+        let gate = if seen.path == "/hangs" {
+            &gates.1
+        } else {
+            &gates.0
+        };
+        answer(seen).delayed_by(gate)
+    })
+    .await;
+    let data = folder();
+    let setup = Setup::new(origin.address, data.path());
+    let proxy = setup.args(["--upstream-read-timeout", "5s"]).start().await;
+    let mut asked = JoinSet::new();
+    for url in 0..IDLE {
+        let path = format!("/{url}");
+        let ask = proxy.ask("GET", &path);
+        asked.spawn(async move { ask.send().await.expect(&content(&path)).await });
+    }
+    eventually("all are asked at the same time", async || {
+        origin.requests() == IDLE
+    })
+    .await;
+    all.open();
+    while let Some(ended) = asked.join_next().await {
+        ended.expect("it is answered");
+    }
+    let reply = proxy.get("/hangs").await;
+    assert_eq!(reply.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(origin.count("/hangs"), 1);
 }

@@ -88,12 +88,13 @@ impl CachingProxy {
             && session.as_mut().is_body_empty()
             && session.response_written().is_none();
         let is_left = match (is_broken(error), is_reused) {
-            // The server closed a connection that was idle, just when it was to be used again.
-            (true, true) => {
+            // The server closed a connection that was idle, just when it was to be used again. One that says nothing would say
+            // nothing on each of those that are idle.
+            (true, true) if !is_silence(error) => {
                 self.turn_away(ctx);
                 try_afresh(ctx)
             }
-            (true, false) => self.try_elsewhere(ctx, error),
+            (true, _) => self.try_elsewhere(ctx, error),
             // What HTTP/2 knows: that the server did not begin with it, or wants it in HTTP/1.1.
             (false, _) => {
                 error.retry.decide_reuse(is_reused);
@@ -166,13 +167,18 @@ fn try_afresh(ctx: &mut RequestContext) -> bool {
 
 /// Whether the connection failed, rather than what was said on it.
 fn is_broken(error: &Error) -> bool {
+    is_silence(error)
+        || matches!(
+            error.etype(),
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed
+        )
+}
+
+/// Whether the other side did nothing for as long as it may.
+fn is_silence(error: &Error) -> bool {
     matches!(
         error.etype(),
-        ErrorType::ReadError
-            | ErrorType::WriteError
-            | ErrorType::ReadTimedout
-            | ErrorType::WriteTimedout
-            | ErrorType::ConnectionClosed
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout
     )
 }
 

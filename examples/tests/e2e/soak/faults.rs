@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Unmounted,
     /// The origin takes its time, refuses, breaks off.
     Origin(u64),
+    /// The origin refuses, so that what is stale is served, just when bodies vanish, are cut, are changed.
+    RotUnderStale,
     /// SIGTERM, and a start.
     Restart,
     /// SIGKILL, and a start.
@@ -37,6 +39,7 @@ pub(super) const WITHOUT_RESTARTS: &[Fault] = &[
     Fault::Origin(FAILING),
     Fault::Rot,
     Fault::Origin(BREAKING_OFF),
+    Fault::RotUnderStale,
 ];
 pub(super) const WITH_RESTARTS: &[Fault] = &[
     Fault::Rot,
@@ -80,10 +83,15 @@ async fn one(world: &World, fault: Fault, draw: u64) {
             }
         }
         Fault::Origin(mood) => {
-            let state = world.state();
-            state.mood.store(mood, Ordering::Relaxed);
+            world.state().mood.store(mood, Ordering::Relaxed);
             pass(500 + draw % 1000).await;
-            state.mood.store(WELL, Ordering::Relaxed);
+            world.state().mood.store(WELL, Ordering::Relaxed);
+        }
+        Fault::RotUnderStale => {
+            world.state().mood.store(FAILING, Ordering::Relaxed);
+            rot(&world.bodies(), draw);
+            pass(500 + draw % 1000).await;
+            world.state().mood.store(WELL, Ordering::Relaxed);
         }
         Fault::Restart | Fault::Kill => {
             world.away.begin();

@@ -137,6 +137,8 @@ pub(crate) struct Answer {
     hold: Option<(u64, Gate)>,
     /// Bytes of the body after which the connection breaks.
     dies_at: Option<u64>,
+    /// What it opens when all of it was sent.
+    opens: Option<Gate>,
 }
 
 impl Answer {
@@ -152,6 +154,7 @@ impl Answer {
             delay: None,
             hold: None,
             dies_at: None,
+            opens: None,
         }
     }
 
@@ -189,6 +192,13 @@ impl Answer {
     pub(crate) fn hold_at(mut self, bytes: u64, gate: &Gate) -> Self {
         self.hold = Some((bytes, gate.clone()));
         self
+    }
+
+    /// Opens the gate when the connection has taken all of the body, which has no `Content-Length`: nobody looks for the end
+    /// of one that has.
+    pub(crate) fn then_opens(mut self, gate: &Gate) -> Self {
+        self.opens = Some(gate.clone());
+        self.chunked()
     }
 
     /// Breaks the connection after `bytes` of the body.
@@ -254,10 +264,17 @@ impl Answer {
         let rest = held.flat_map(move |()| stream::iter(after.pieces()).map(data));
         let died = io::Error::other("the origin dies, as the test wants it to");
         let death = self.dies_at.map(|_| Err(died));
+        let opens = self.opens;
+        let end = stream::iter(death).chain(stream::once(async move { opens }).filter_map(
+            async |opens| {
+                opens.inspect(Gate::open);
+                None
+            },
+        ));
         stream::iter(before.pieces())
             .map(data)
             .chain(rest)
-            .chain(stream::iter(death))
+            .chain(end)
             .boxed()
     }
 }
