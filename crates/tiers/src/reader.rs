@@ -44,6 +44,7 @@ enum Source {
 }
 
 /// Which body a tier holds.
+#[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) key: Key,
     pub(crate) generation: Generation,

@@ -283,7 +283,7 @@ async fn a_response_that_takes_too_long_from_one_that_hangs_comes_from_another()
     let data = folder();
     let upstreams = [hanging.to_string(), good.address.to_string()];
     let setup = Setup::in_front_of(&upstreams, data.path());
-    let setup = setup.args(["--upstream-read-timeout", "200ms"]);
+    let setup = setup.args(["--upstream-read-timeout", "2s"]);
     let proxy = setup.start().await;
     for url in 0..6 {
         let path = format!("/{url}");

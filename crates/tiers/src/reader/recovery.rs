@@ -13,7 +13,7 @@ use crate::stats::{self, Op};
 /// Where a body came from, and what has failed its reader since.
 pub(super) struct Whence {
     shared: Arc<Shared>,
-    pub(super) what: Arc<Stored>,
+    pub(super) what: Stored,
     pub(super) guard: Arc<Guard>,
     /// One bit per level that has failed this reader.
     failed: u8,
@@ -27,15 +27,15 @@ pub(super) struct Recovered {
 }
 
 /// The way to another source. It belongs to the body, not to a read of it: Pingora drops reads whenever something else
-/// happens, such as a piece of an error that a stale body is served instead of. What fails is told once, so that a read
-/// that began anew would wait for a source that has nothing more to say.
+/// happens, such as a piece of an error that a stale body is served instead of. A source tells of its failure once, and the
+/// origin should not be asked once for each read.
 pub(super) type Recovery = BoxFuture<'static, Result<Recovered>>;
 
 impl Whence {
     pub(super) fn new(shared: &Arc<Shared>, guard: &Arc<Guard>, what: Stored) -> Self {
         Self {
             shared: Arc::clone(shared),
-            what: Arc::new(what),
+            what,
             guard: Arc::clone(guard),
             failed: 0,
         }
@@ -52,11 +52,7 @@ impl Whence {
         if self.failed & bit(&self.guard) == 0 {
             self.distrust(&failure);
         }
-        let (shared, what, failed) = (
-            Arc::clone(&self.shared),
-            Arc::clone(&self.what),
-            self.failed,
-        );
+        let (shared, what, failed) = (Arc::clone(&self.shared), self.what.clone(), self.failed);
         Box::pin(async move {
             if let Some(found) = elsewhere(&shared, &what, failed, &left).await {
                 return Ok(found);
