@@ -24,6 +24,7 @@ use terrace_memory::{InMemoryBlobStore, InMemoryIndexStore};
 use terrace_testkit::{Faults, Faulty, ManualClock, Op};
 use terrace_tiers::{BreakerState, Intent, Limits, MultiTier, Rescue, Source, Stack, TokioRuntime};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 type Durable = DurableTier<Faulty<InMemoryBlobStore>, Faulty<InMemoryIndexStore>>;
 
@@ -286,7 +287,7 @@ async fn p7_a_read_that_is_dropped_while_another_source_is_asked_loses_nothing()
         let mut got = Vec::new();
         while got.len() < origin.len() {
             let piece = tokio::select! {
-                piece = hit.body.read() => piece,
+                piece = timeout(Duration::from_mins(1), hit.body.read()) => piece.expect("it does not hang"),
                 () = held.was_asked.notified() => {
                     // The read is dropped.
                     held.may_answer.notify_one();
