@@ -129,7 +129,7 @@
 #[doc(inline)]
 pub use terrace_core::{
     Body, Error, ErrorKind, Generation, InvalidKey, Key, KeyDigest, Level, Meta, NoTier, Peeked,
-    PurgeOutcome, Result, Retry, Target, Tier, Timestamp, Usage,
+    PurgeOutcome, Replaces, Result, Retry, Target, Tier, Timestamp, Usage,
 };
 
 // The ports: where time, randomness and threads come from.

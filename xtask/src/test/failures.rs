@@ -21,10 +21,16 @@ impl Failures {
         if io::stdout().is_terminal() {
             return step(name, command);
         }
-        self.overheard(name, command)
+        self.overheard(name, command, io::stdout(), io::stderr())
     }
 
-    fn overheard(&self, name: &str, command: &mut Command) -> Outcome {
+    fn overheard(
+        &self,
+        name: &str,
+        command: &mut Command,
+        to_out: impl Write + Send,
+        to_err: impl Write + Send,
+    ) -> Outcome {
         timed(name, || {
             let running = command
                 .stdout(Stdio::piped())
@@ -33,8 +39,8 @@ impl Failures {
             let mut running = running.map_err(|error| format!("cannot run cargo: {error}"))?;
             let (out, err) = (running.stdout.take(), running.stderr.take());
             thread::scope(|threads| {
-                threads.spawn(|| self.listen(out, io::stdout(), Tests::default()));
-                threads.spawn(|| self.listen(err, io::stderr(), Cargo));
+                threads.spawn(|| self.listen(out, to_out, Tests::default()));
+                threads.spawn(|| self.listen(err, to_err, Cargo));
             });
             let status = running.wait().map_err(|error| error.to_string())?;
             ended(command, status)
@@ -109,6 +115,11 @@ impl Ear for Cargo {
 mod tests {
     use super::*;
 
+    fn heard(failures: &Failures, script: &str) -> Outcome {
+        let mut command = Command::new("sh");
+        failures.overheard("try", command.args(["-c", script]), io::sink(), io::sink())
+    }
+
     #[test]
     fn what_a_test_printed_and_how_a_program_died_is_said_again() {
         let script = r#"
@@ -122,7 +133,7 @@ mod tests {
             echo "  process didn't exit successfully: two (exit status: 101)" >&2
             exit 101"#;
         let failures = Failures::default();
-        let outcome = failures.overheard("try", Command::new("sh").args(["-c", script]));
+        let outcome = heard(&failures, script);
         assert!(
             outcome
                 .unwrap_err()
@@ -141,10 +152,7 @@ mod tests {
     fn nothing_is_said_when_nothing_fails() {
         let failures = Failures::default();
         let echo = "echo 'test one ... ok'; echo 'test result: ok. 1 passed'";
-        assert_eq!(
-            failures.overheard("try", Command::new("sh").args(["-c", echo])),
-            Ok(())
-        );
+        assert_eq!(heard(&failures, echo), Ok(()));
         assert_eq!(failures.to_string(), "");
     }
 
