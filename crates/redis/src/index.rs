@@ -79,7 +79,7 @@ impl RedisIndex {
     }
 
     fn record_name(&self, key: &Key) -> String {
-        format!("{}{key}", self.names.of(key))
+        self.names.of(key, format_args!("{key}"))
     }
 
     fn keys_name(&self, shard: u64) -> String {
@@ -159,11 +159,8 @@ impl IndexStore for RedisIndex {
     async fn delete(&self, key: &Key, expected: Version) -> Result<Cas> {
         let mut delete = self.on_record(&script::DELETE, key);
         let call = self.call();
-        let marker = format!(
-            "{}call:{:032x}",
-            self.names.of(key),
-            u128::from_be_bytes(call)
-        );
+        let number = u128::from_be_bytes(call);
+        let marker = self.names.of(key, format_args!("call:{number:032x}"));
         delete
             .key(marker)
             .arg(&record::version_bytes(expected)[..])

@@ -1,3 +1,5 @@
+use std::fmt::{self, Write as _};
+
 use terrace_core::{Key, KeyDigest};
 
 /// Into how many parts keys are divided. A part is one slot of a cluster, so that scripts may touch what is in it.
@@ -25,8 +27,13 @@ impl Names {
         format!("{{{}:{shard:02x}}}", self.prefix)
     }
 
-    /// What begins the names of `key`'s shard.
-    pub(crate) fn of(&self, key: &Key) -> String {
-        self.shard(Self::shard_of(key.primary()))
+    /// The name of `what` in `key`'s shard.
+    pub(crate) fn of(&self, key: &Key, what: fmt::Arguments<'_>) -> String {
+        // Room for the longest: it is made for every command.
+        let mut name = String::with_capacity(self.prefix.len() + 80);
+        let shard = Self::shard_of(key.primary());
+        // Writing to a string does not fail.
+        let _ = write!(name, "{{{}:{shard:02x}}}{what}", self.prefix);
+        name
     }
 }

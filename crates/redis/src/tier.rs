@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::ScriptInvocation;
+use redis::{Cmd, Pipeline, ScriptInvocation};
 use terrace_core::{
     Body, Clock, Entry, Error, ErrorKind, Fence, Fill, Generation, Hit, Key, Lookup, Meta,
     PurgeOutcome, Random, Result, Runtime, Target, Tier, TierKind, Timestamp, VerifiedBody,
@@ -147,17 +147,18 @@ impl Shared {
     async fn find(&self, key: &Key) -> Result<(Bytes, Option<Bytes>)> {
         const OP: Op = Op::new("redis.lookup");
         let [fence, group] = self.names_of(key);
-        let mut both = redis::pipe();
+        let field = field(key);
         // No script, as long as none is needed: it would copy the object, and all others would wait.
-        both.cmd("GET").arg(fence);
-        both.cmd("HGET").arg(group).arg(field(key));
+        let mut both = Pipeline::with_capacity(2);
+        both.add_command(command(["GET", &fence]));
+        both.add_command(command(["HGET", &group, &field]));
         let (fence, found): (Option<Bytes>, _) = self.link.commands(OP, &both).await?;
         if let Some(fence) = fence {
             return Ok((fence, found));
         }
         // A fence made now would be younger than what was found, which a purge may have removed since: look again.
         let mut lookup = self.on_group(&script::LOOKUP, key);
-        lookup.arg(&self.token()[..]).arg(field(key));
+        lookup.arg(&self.token()[..]).arg(field);
         self.link.script(OP, &lookup).await
     }
 
@@ -196,10 +197,9 @@ impl Shared {
     /// The names of the fence and the hash of `key`'s group.
     fn names_of(&self, key: &Key) -> [String; 2] {
         let number = key.primary().to_u64() / crate::names::SHARDS % FENCES_PER_SHARD;
-        let shard = self.names.of(key);
         [
-            format!("{shard}fence:{number:02x}"),
-            format!("{shard}{}", key.primary()),
+            self.names.of(key, format_args!("fence:{number:02x}")),
+            self.names.of(key, format_args!("{}", key.primary())),
         ]
     }
 
@@ -245,6 +245,15 @@ impl Shared {
         const MAX: Duration = Duration::from_hours(30 * 24);
         meta.stale_until.since(self.clock.now()).min(MAX) + self.slack
     }
+}
+
+/// A command that needs no other memory than it is given here.
+fn command<const N: usize>(words: [&str; N]) -> Cmd {
+    let mut command = Cmd::with_capacity(N, words.iter().map(|word| word.len()).sum());
+    for word in words {
+        command.arg(word);
+    }
+    command
 }
 
 /// The name of `key` among its group's.

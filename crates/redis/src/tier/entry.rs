@@ -137,8 +137,16 @@ fn unseal<T: DeserializeOwned>(key: &Key, generation: Generation, bytes: &mut By
 }
 
 fn check(key: &Key, generation: Generation, encoded: &[u8]) -> u32 {
-    let context = format!("{key} {generation} ");
-    crc32c(&[context.as_bytes(), encoded].concat())
+    let mut owner = [0; 16 + 1 + 16 + 8];
+    owner[..16].copy_from_slice(key.primary().as_bytes());
+    if let Some(variance) = key.variance() {
+        owner[16] = 1;
+        owner[17..33].copy_from_slice(variance.as_bytes());
+    }
+    owner[33..].copy_from_slice(&generation.to_u64().to_be_bytes());
+    // A checksum of checksums: nothing has to be copied.
+    let parts = [crc32c(&owner), crc32c(encoded)];
+    crc32c(parts.map(u32::to_be_bytes).as_flattened())
 }
 
 fn length(part: &[u8]) -> Result<u32> {
