@@ -40,10 +40,10 @@ const POLITE_ATTEMPTS: usize = 8;
 /// # How objects lie there
 ///
 /// Each group of variants is on one server, chosen by rendezvous hashing, and has one *head* item: the fence of the group,
-/// and of each variant the metadata, the checksums, and the first 16 KiB of the body while all that is below 64 KiB. So a
-/// hit's first byte costs one round trip, and so does a miss. The rest of a body is in chunks of 256 KiB, which are
-/// named by generation and never changed, read ahead four at a time, and verified while they pass (promise P2). A head
-/// that is larger than 256 KiB forgets its oldest variants.
+/// and of each variant the metadata, the checksums, and the first 16 KiB of the body, or all of one of up to 64 KiB, while
+/// all that is below 64 KiB. So a hit's first byte costs one round trip, and so does a miss. The rest of a body is in
+/// chunks of 256 KiB, which are named by generation and never changed, read ahead four at a time, and verified while they
+/// pass (promise P2). A head that is larger than 256 KiB forgets its oldest variants.
 ///
 /// # Fences (P3)
 ///

@@ -17,7 +17,9 @@ use crate::link::Link;
 use crate::protocol::{Answer, Code, Command, Condition, MAX_VALUE_BYTES, OnMiss, Ttl};
 use crate::servers::Servers;
 
-/// How much of a body is in the group's head, if there is room.
+/// A body of at most this is in the group's head as a whole, if there is room: its end costs no other round trip.
+pub(super) const WHOLE_BYTES: usize = 64 * 1024;
+/// How much of a longer body is.
 pub(super) const PREFIX_BYTES: usize = 16 * 1024;
 /// How long a chunk is; the last may be shorter.
 pub(super) const CHUNK_BYTES: usize = MAX_VALUE_BYTES;

@@ -8,7 +8,7 @@ use terrace_core::{
     Result,
 };
 
-use super::chunks::{BodyItems, BodyName, CHUNK_BYTES, PREFIX_BYTES, Part};
+use super::chunks::{BodyItems, BodyName, CHUNK_BYTES, PREFIX_BYTES, Part, WHOLE_BYTES};
 use super::group::{Found, Swap};
 use super::head::{Stored, Token};
 use super::{MAX_ATTEMPTS, Shared, contended, invalid_fence};
@@ -76,7 +76,7 @@ impl Unpublished {
     }
 
     async fn store_prefix(&mut self, prefix: &Bytes) -> Result<()> {
-        // It is not longer than `PREFIX_BYTES`.
+        // It is not longer than `WHOLE_BYTES`.
         self.items.body.prefix_apart = u32::try_from(prefix.len()).unwrap_or(u32::MAX);
         self.items
             .store(Part::Prefix, prefix.clone(), self.ttl)
@@ -162,6 +162,9 @@ impl Fill for MemcachedFill {
     async fn commit(mut self: Box<Self>, commit: Commit) -> Result<Committed> {
         let written = std::mem::take(&mut self.checksums).finish();
         commit.verify(&written)?;
+        if written.len() <= WHOLE_BYTES as u64 {
+            self.prefix.unsplit(self.chunk.split());
+        }
         if !self.chunk.is_empty() {
             let chunk = self.chunk.split().freeze();
             self.body.store_chunk(chunk).await?;

@@ -1,13 +1,13 @@
 //! How a group lies in its head item.
 //!
 //! ```text
-//! format 1 | epoch 8 | era 4 | fence 16 | objects | CRC-32C 4
+//! format 1 | length of what is checked 4 | epoch 8 | era 4 | fence 16 | objects | CRC-32C 4 | prefixes
 //! object: variant 1 or 17 | generation 8 | expired at 8 | stale until 8 | fill 8 | chunks 4 | prefix apart 4
-//!         | metadata, checksums and prefix, each with its length 4
+//!         | metadata and checksums, each with its length 4 | length of the prefix 4
 //! ```
 //!
 //! Numbers are big-endian. The checksum covers the group's digest as well: bytes of one group are never taken for
-//! another's (P10).
+//! another's (P10). It does not cover the prefixes, which are verified as bodies are: once is enough.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::chunks::{BodyName, MAX_CHUNKS};
 use crate::protocol::MAX_VALUE_BYTES;
 
 const FORMAT: u8 = 1;
-const FIXED_BYTES: usize = 1 + 8 + 4 + 16 + 4;
+const FIXED_BYTES: usize = 1 + 4 + 8 + 4 + 16 + 4;
 /// Up to this, prefixes of bodies are in the head: whoever asks for one variant gets those of the others, too.
 const ROOMY_BYTES: usize = 64 * 1024;
 
@@ -70,9 +70,13 @@ impl Head {
         self.objects.extract_if(.., |it| is_meant(it)).collect()
     }
 
-    /// Whether `object` and its prefix can be added without making lookups of other variants slow.
+    /// Whether `object` and its prefix can take the place of its variant's last without making lookups of other variants
+    /// slow.
     pub(super) fn has_room_for(&self, object: &Stored) -> bool {
-        self.objects.is_empty() || self.bytes() + object.bytes() <= ROOMY_BYTES
+        let others = self.objects.iter();
+        let others = others.filter(|it| it.variance != object.variance);
+        let others: usize = others.map(Stored::bytes).sum();
+        others == 0 || FIXED_BYTES + others + object.bytes() <= ROOMY_BYTES
     }
 
     /// Adds `object`, and answers what had to go for it: the oldest. Errors with `Exhausted` if it cannot fit.
@@ -102,22 +106,30 @@ impl Head {
 
     pub(super) fn encode(&self, group: KeyDigest) -> Bytes {
         let mut bytes = BytesMut::with_capacity(self.bytes());
+        let prefixes: usize = self.objects.iter().map(|it| it.prefix.len()).sum();
+        let start = 1 + 4;
         bytes.put_u8(FORMAT);
+        bytes.put_u32(length(self.bytes() - prefixes - start - 4));
         bytes.put_u64(self.epoch);
         bytes.put_u32(self.era);
         bytes.put_slice(&self.fence);
         for object in &self.objects {
             object.encode(&mut bytes);
         }
-        bytes.put_u32(check(group, &bytes));
+        bytes.put_u32(check(group, &bytes[start..]));
+        for object in &self.objects {
+            bytes.put_slice(&object.prefix);
+        }
         bytes.freeze()
     }
 
     /// Nothing if these bytes are not the head of `group`.
-    pub(super) fn decode(group: KeyDigest, mut bytes: Bytes) -> Option<Self> {
-        let end = bytes.len().checked_sub(4)?;
-        let mut crc = bytes.split_off(end);
-        if crc.try_get_u32().ok()? != check(group, &bytes) || bytes.try_get_u8().ok()? != FORMAT {
+    pub(super) fn decode(group: KeyDigest, mut rest: Bytes) -> Option<Self> {
+        if rest.try_get_u8().ok()? != FORMAT {
+            return None;
+        }
+        let mut bytes = part(&mut rest)?;
+        if rest.try_get_u32().ok()? != check(group, &bytes) {
             return None;
         }
         let (epoch, era) = (bytes.try_get_u64().ok()?, bytes.try_get_u32().ok()?);
@@ -125,9 +137,9 @@ impl Head {
         bytes.try_copy_to_slice(&mut fence).ok()?;
         let mut head = Self::new(epoch, era, fence);
         while bytes.has_remaining() {
-            head.objects.push(Stored::decode(&mut bytes)?);
+            head.objects.push(Stored::decode(&mut bytes, &mut rest)?);
         }
-        Some(head)
+        rest.is_empty().then_some(head)
     }
 }
 
@@ -196,14 +208,14 @@ impl Stored {
         bytes.put_u64(self.body.fill);
         bytes.put_u32(self.body.chunks);
         bytes.put_u32(self.body.prefix_apart);
-        for part in [&self.meta, &self.checksums, &self.prefix] {
-            // `add` has seen that it fits.
-            bytes.put_u32(u32::try_from(part.len()).unwrap_or(u32::MAX));
+        for part in [&self.meta, &self.checksums] {
+            bytes.put_u32(length(part.len()));
             bytes.put_slice(part);
         }
+        bytes.put_u32(length(self.prefix.len()));
     }
 
-    fn decode(bytes: &mut Bytes) -> Option<Self> {
+    fn decode(bytes: &mut Bytes, prefixes: &mut Bytes) -> Option<Self> {
         let variance = match bytes.try_get_u8().ok()? {
             0 => None,
             1 => {
@@ -232,20 +244,33 @@ impl Stored {
             body,
             meta: part(bytes)?,
             checksums: part(bytes)?,
-            prefix: part(bytes)?,
+            prefix: {
+                let len = bytes.try_get_u32().ok()?;
+                take(prefixes, len)?
+            },
         })
     }
 }
 
+/// `Head::add` has seen that it fits.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 fn part(bytes: &mut Bytes) -> Option<Bytes> {
-    let len = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
+    let len = bytes.try_get_u32().ok()?;
+    take(bytes, len)
+}
+
+fn take(bytes: &mut Bytes, len: u32) -> Option<Bytes> {
+    let len = usize::try_from(len).ok()?;
     (len <= bytes.len()).then(|| bytes.split_to(len))
 }
 
 fn check(group: KeyDigest, bytes: &[u8]) -> u32 {
     // A checksum of checksums: nothing has to be copied.
     let parts = [crc32c(group.as_bytes()), crc32c(bytes)];
-    crc32c(&parts.map(u32::to_be_bytes).concat())
+    crc32c(parts.map(u32::to_be_bytes).as_flattened())
 }
 
 fn to_bytes(value: &impl Serialize) -> Result<Bytes> {

@@ -47,10 +47,12 @@ fn p10_it_does_not_come_back_under_another_group() {
 #[test]
 fn p2_no_flipped_bit_and_no_cut_goes_unnoticed() {
     let bytes = head([object(0, 3), object(1, 0)]).encode(group());
+    let is_whole = |head: Head| head.objects.iter().all(|it| it.checksums().is_some());
     for at in 0..bytes.len() {
         let mut flipped = bytes.to_vec();
         flipped[at] ^= 1;
-        assert!(Head::decode(group(), flipped.into()).is_none(), "byte {at}");
+        let read = Head::decode(group(), flipped.into());
+        assert!(!read.is_some_and(is_whole), "byte {at}");
         assert!(
             Head::decode(group(), bytes.slice(..at)).is_none(),
             "{at} bytes"
@@ -99,4 +101,15 @@ proptest! {
             prop_assert_eq!(head.encode(group()), bytes.freeze());
         }
     }
+}
+
+#[test]
+fn what_is_replaced_needs_no_room() {
+    let long = |variant| Stored {
+        prefix: vec![variant; ROOMY_BYTES * 2 / 3].into(),
+        ..object(variant, 0)
+    };
+    assert!(head([long(0)]).has_room_for(&long(0)));
+    assert!(head([object(0, 0)]).has_room_for(&long(1)));
+    assert!(!head([long(0)]).has_room_for(&long(1)));
 }
