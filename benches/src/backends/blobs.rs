@@ -9,7 +9,7 @@ use terrace_core::{BlobName, BlobStore};
 use terrace_object_store::object_store::aws::AmazonS3Builder;
 use terrace_object_store::object_store::local::LocalFileSystem;
 use terrace_object_store::object_store::path::Path as ObjectPath;
-use terrace_object_store::object_store::{ObjectStore, ObjectStoreExt as _};
+use terrace_object_store::object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _};
 use terrace_object_store::{LocalConfig, ObjectBlob};
 use terrace_s3::{Credentials, S3Blob, S3Config};
 use terrace_testkit::sample::{blob_name, body};
@@ -123,17 +123,21 @@ async fn stored<B: BlobStore>(store: &Arc<B>, bytes: usize) -> Outcome<Fetch> {
     }))
 }
 
-/// As many bytes as an object, and the client that gets them.
+/// As many bytes as an object, and the client that gets them by the request an adapter makes: a range, of a name like its own.
 pub(crate) async fn put(client: &Arc<dyn ObjectStore>, bytes: usize) -> Outcome<Fetch> {
-    let path = ObjectPath::from(format!("raw-{bytes}"));
+    let path = ObjectPath::from(blob_name(2, bytes as u64).to_string());
     let payload: Bytes = body(bytes, 1);
     client.put(&path, payload.into()).await?;
     let client = Arc::clone(client);
+    let options = GetOptions {
+        range: Some(GetRange::Bounded(0..bytes as u64)),
+        ..GetOptions::default()
+    };
     Ok(fetch(move || {
-        let (client, path) = (Arc::clone(&client), path.clone());
+        let (client, path, options) = (Arc::clone(&client), path.clone(), options.clone());
         async move {
             let begun = Instant::now();
-            let object = client.get(&path).await?;
+            let object = client.get_opts(&path, options).await?;
             read::stream(begun, object.into_stream()).await
         }
     }))

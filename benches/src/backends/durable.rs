@@ -17,6 +17,9 @@ use crate::indexes;
 use crate::subject::Subject;
 use crate::tiers::stored;
 
+pub(crate) const FILES: &str = "durable: files, SqliteIndex";
+pub(crate) const BUCKET: &str = "durable: MinIO, CrdbIndex";
+
 pub(crate) async fn files_and_sqlite(sizes: &[usize], folder: &Path) -> Outcome<Vec<Subject>> {
     let folder = folder.join("durable");
     let bodies = blobs::local(&folder).await?;
@@ -29,7 +32,7 @@ pub(crate) async fn files_and_sqlite(sizes: &[usize], folder: &Path) -> Outcome<
     let mut subjects = Vec::new();
     for &bytes in sizes {
         subjects.push(Subject {
-            backend: "durable: files, SqliteIndex",
+            backend: FILES,
             peer: "object_store",
             bytes,
             ours: stored(&tier, bytes).await?,
@@ -61,7 +64,7 @@ pub(crate) async fn minio_and_postgres(sizes: &[usize]) -> Outcome<Vec<Subject>>
             ("object_store", blobs::put(&client, bytes).await?)
         };
         subjects.push(Subject {
-            backend: "durable: MinIO, CrdbIndex",
+            backend: BUCKET,
             peer,
             bytes,
             ours: stored(&tier, bytes).await?,

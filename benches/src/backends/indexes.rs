@@ -99,8 +99,9 @@ pub(crate) async fn crdb(url: &str, table: &str) -> Outcome<CrdbIndex> {
     Ok(CrdbIndex::connect(config, runtime, Arc::new(SystemClock)).await?)
 }
 
-/// The record of `bytes` by sqlx alone: as many connections, none of them asked whether it is there.
+/// A record of `bytes`, and how sqlx alone reads it: by as many connections, none of them asked whether it is there.
 pub(crate) async fn select(url: &str, bytes: usize) -> Outcome<Fetch> {
+    stored(&Arc::new(crdb(url, "bench").await?), bytes).await?;
     let connections = u32::try_from(CrdbConfig::new(url).max_connections)?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
@@ -119,12 +120,12 @@ pub(crate) async fn select(url: &str, bytes: usize) -> Outcome<Fetch> {
     }))
 }
 
-fn key_of(bytes: usize) -> Key {
+pub(crate) fn key_of(bytes: usize) -> Key {
     Key::named(format!("bench {bytes}"))
 }
 
 /// A record of `bytes` in `index`, and how it is read.
-async fn stored<I: IndexStore>(index: &Arc<I>, bytes: usize) -> Outcome<Fetch> {
+pub(crate) async fn stored<I: IndexStore>(index: &Arc<I>, bytes: usize) -> Outcome<Fetch> {
     let key = key_of(bytes);
     if let Some(earlier) = index.get(&key).await? {
         let _: Cas = index.delete(&key, earlier.version).await?;
@@ -142,7 +143,7 @@ async fn stored<I: IndexStore>(index: &Arc<I>, bytes: usize) -> Outcome<Fetch> {
 }
 
 /// Larger bodies are not kept in an index.
-fn that_fit(sizes: &[usize]) -> impl Iterator<Item = usize> {
+pub(crate) fn that_fit(sizes: &[usize]) -> impl Iterator<Item = usize> {
     sizes
         .iter()
         .copied()

@@ -2,16 +2,19 @@
 
 use std::error::Error;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use futures::FutureExt as _;
 
 use report::Report;
 use subject::Subject;
 
 mod blobs;
 mod durable;
+mod dynamodb;
 mod indexes;
 mod measure;
 mod memcached;
@@ -44,6 +47,25 @@ struct Options {
     /// Backends whose names begin so
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Measure nothing, but let only the adapter, or only its client, fetch: for a profiler
+    #[arg(long)]
+    profile: Option<Whose>,
+    /// How many bodies are fetched for a profiler
+    #[arg(long, default_value_t = 1000)]
+    bodies: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Whose {
+    Adapter,
+    Client,
+}
+
+impl Options {
+    fn wants(&self, backend: &str) -> bool {
+        let mut names = self.only.iter();
+        self.only.is_empty() || names.any(|name| backend.starts_with(name))
+    }
 }
 
 fn main() -> ExitCode {
@@ -68,22 +90,12 @@ fn main() -> ExitCode {
 async fn run(options: &Options) -> Outcome<()> {
     let time = Duration::try_from_secs_f64(options.seconds)?;
     let folder = tempfile::tempdir()?;
-    let mut subjects = Vec::new();
-    subjects.extend(tiers::redis(&options.sizes).await?);
-    subjects.extend(memcached::memcached(&options.sizes).await?);
-    subjects.extend(indexes::redis(&options.sizes).await?);
-    subjects.extend(indexes::sqlite(&options.sizes, folder.path()).await?);
-    subjects.extend(indexes::postgres(&options.sizes).await?);
-    subjects.extend(blobs::files(&options.sizes, folder.path()).await?);
-    subjects.extend(blobs::s3(&options.sizes).await?);
-    subjects.extend(durable::files_and_sqlite(&options.sizes, folder.path()).await?);
-    subjects.extend(durable::minio_and_postgres(&options.sizes).await?);
-    let is_wanted = |subject: &Subject| {
-        let mut names = options.only.iter();
-        options.only.is_empty() || names.any(|name| subject.backend.starts_with(name))
-    };
+    let subjects = subjects(options, folder.path()).await?;
+    if let Some(whose) = options.profile {
+        return profile(&subjects, whose, options).await;
+    }
     let mut report = Report::default();
-    for subject in subjects.iter().filter(|subject| is_wanted(subject)) {
+    for subject in &subjects {
         for &clients in &options.clients {
             let samples = measure::take_turns(subject, clients, options.rounds, time).await;
             let samples = samples.map_err(|error| format!("{}: {error}", subject.backend))?;
@@ -95,5 +107,46 @@ async fn run(options: &Options) -> Outcome<()> {
         }
     }
     writeln!(std::io::stdout(), "{report}")?;
+    Ok(())
+}
+
+/// What is to be measured, set up.
+async fn subjects(options: &Options, folder: &Path) -> Outcome<Vec<Subject>> {
+    let sizes = &options.sizes;
+    let groups = [
+        ("RedisTier", tiers::redis(sizes).boxed()),
+        ("MemcachedTier", memcached::memcached(sizes).boxed()),
+        ("RedisIndex", indexes::redis(sizes).boxed()),
+        ("SqliteIndex", indexes::sqlite(sizes, folder).boxed()),
+        ("CrdbIndex", indexes::postgres(sizes).boxed()),
+        ("DdbIndex", dynamodb::dynamodb(sizes).boxed()),
+        ("ObjectBlob", blobs::files(sizes, folder).boxed()),
+        ("S3Blob", blobs::s3(sizes).boxed()),
+        (
+            durable::FILES,
+            durable::files_and_sqlite(sizes, folder).boxed(),
+        ),
+        (durable::BUCKET, durable::minio_and_postgres(sizes).boxed()),
+    ];
+    let mut subjects = Vec::new();
+    for (backend, set_up) in groups {
+        if options.wants(backend) {
+            let set_up = set_up.await;
+            subjects.extend(set_up.map_err(|error| format!("{backend}: {error}"))?);
+        }
+    }
+    Ok(subjects)
+}
+
+async fn profile(subjects: &[Subject], whose: Whose, options: &Options) -> Outcome<()> {
+    for subject in subjects {
+        let fetch = match whose {
+            Whose::Adapter => &subject.ours,
+            Whose::Client => &subject.raw,
+        };
+        for &clients in &options.clients {
+            measure::fetch(fetch, clients, options.bodies).await?;
+        }
+    }
     Ok(())
 }

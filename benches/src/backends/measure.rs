@@ -77,6 +77,24 @@ async fn run(fetch: &Fetch, clients: usize, bytes: usize, time: Duration) -> Out
     })
 }
 
+/// Has `clients` fetch `bodies` together, and measures nothing.
+pub(crate) async fn fetch(fetch: &Fetch, clients: usize, bodies: usize) -> Outcome<()> {
+    let mut asking = JoinSet::new();
+    for client in 0..clients {
+        let fetch = Arc::clone(fetch);
+        asking.spawn(async move {
+            for _ in (client..bodies).step_by(clients) {
+                fetch().await?;
+            }
+            Outcome::Ok(())
+        });
+    }
+    while let Some(asked) = asking.join_next().await {
+        asked??;
+    }
+    Ok(())
+}
+
 async fn ask(fetch: Fetch, bytes: usize, until: Instant) -> Outcome<Vec<Duration>> {
     let mut firsts = Vec::new();
     loop {

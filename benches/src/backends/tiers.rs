@@ -2,9 +2,11 @@
 
 use std::env;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use redis::AsyncTypedCommands as _;
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncTypedCommands as _, IntoConnectionInfo as _};
 use terrace_core::{Key, Lookup, Tier};
 use terrace_redis::{RedisConfig, RedisTier};
 use terrace_testkit::sample::Object;
@@ -14,6 +16,9 @@ use tokio::time::Instant;
 use crate::Outcome;
 use crate::read;
 use crate::subject::{Fetch, Subject, Taken, fetch};
+
+/// For how long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) async fn redis(sizes: &[usize]) -> Outcome<Vec<Subject>> {
     let Ok(url) = env::var("TERRACE_TEST_REDIS_URL") else {
@@ -54,12 +59,13 @@ async fn look_up<T: Tier>(tier: Arc<T>, key: Key) -> Outcome<Taken> {
     }
 }
 
-/// As many bytes under one name, and the command that gets them, on one connection for all.
+/// As many bytes under one name, and the command that gets them: on one connection for all, set up as an adapter's.
 pub(crate) async fn redis_get(url: &str, bytes: usize) -> Outcome<Fetch> {
-    let client = redis::Client::open(url)?;
+    let nodelay = TcpSettings::default().set_nodelay(true);
+    let server = url.into_connection_info()?.set_tcp_settings(nodelay);
     // Many clients with large bodies wait longer for each other than it would let them.
-    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None);
-    let connection = client
+    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let connection = redis::Client::open(server)?
         .get_multiplexed_async_connection_with_config(&patient)
         .await?;
     let name = format!("bench:{bytes}");

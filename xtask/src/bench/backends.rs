@@ -12,7 +12,14 @@ use crate::step::{skipped, step};
 use crate::workspace::{cargo, target_dir};
 
 /// What is measured, by the names of its services.
-const SERVICES: [&str; 5] = ["redis", "memcached", "postgres", "minio", "ceph"];
+const SERVICES: [&str; 6] = [
+    "redis",
+    "memcached",
+    "postgres",
+    "dynamodb",
+    "minio",
+    "ceph",
+];
 
 pub(super) fn backends(args: &[String]) -> Outcome {
     let (no_build, args): (Vec<_>, Vec<_>) = args.iter().partition(|arg| *arg == "--no-build");
