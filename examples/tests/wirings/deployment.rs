@@ -2,9 +2,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use tempfile::TempDir;
+use terrace_testkit::OwnServers;
 
 use crate::support::{Proxy, Setup, folder};
-use terrace_testkit::OwnServers;
 
 /// A wiring with servers of its own.
 pub(crate) struct Deployment {
@@ -92,20 +92,41 @@ pub(crate) static ONPREM: Wiring = Wiring {
     mortal: &["memcached", "ceph/gateway", "postgres"],
     has_l1: true,
     settings: |servers| {
-        let [endpoint, access_key, secret_key] = bucket(servers, "CEPH");
         let memcached = servers.variable("TERRACE_TEST_MEMCACHED_ADDRS").to_owned();
-        vec![
-            ("ceph.endpoint", endpoint),
-            ("ceph.bucket", "terrace".to_owned()),
-            ("ceph.create_bucket", "true".to_owned()),
-            ("ceph.access_key", access_key),
-            ("ceph.secret_key", secret_key),
-            ("cockroach.url", postgres(servers)),
+        let mut settings = ceph_and_cockroach(servers);
+        settings.extend([
             ("tiers.l1", "memcached".to_owned()),
             ("memcached.servers", memcached),
-        ]
+        ]);
+        settings
     },
 };
+
+pub(crate) static ONPREM_WITH_REDIS: Wiring = Wiring {
+    services: &["ceph", "postgres", "redis"],
+    mortal: &["redis", "ceph/gateway", "postgres"],
+    settings: |servers| {
+        let mut settings = ceph_and_cockroach(servers);
+        settings.extend([
+            ("tiers.l1", "redis".to_owned()),
+            ("redis.url", redis(servers)),
+        ]);
+        settings
+    },
+    ..ONPREM
+};
+
+fn ceph_and_cockroach(servers: &OwnServers) -> Vec<(&'static str, String)> {
+    let [endpoint, access_key, secret_key] = bucket(servers, "CEPH");
+    vec![
+        ("ceph.endpoint", endpoint),
+        ("ceph.bucket", "terrace".to_owned()),
+        ("ceph.create_bucket", "true".to_owned()),
+        ("ceph.access_key", access_key),
+        ("ceph.secret_key", secret_key),
+        ("cockroach.url", postgres(servers)),
+    ]
+}
 
 /// MinIO, as S3.
 fn s3(servers: &OwnServers) -> Vec<(&'static str, String)> {

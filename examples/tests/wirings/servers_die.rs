@@ -1,7 +1,7 @@
 //! The whole life of a deployment: it serves, is restarted, loses each of its servers under load, and gets it back.
 
 use crate::Deployment;
-use crate::deployment::{AWS, DEV, GLOBAL, ONPREM, Wiring};
+use crate::deployment::{AWS, DEV, GLOBAL, ONPREM, ONPREM_WITH_REDIS, Wiring};
 use crate::fsck::fsck;
 use crate::load::Load;
 use crate::objects::{L1_GATE, OBJECTS, content, is_blob, origin, tier_of};
@@ -25,6 +25,11 @@ async fn p7_aws_lives_through_the_death_of_each_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_onprem_lives_through_the_death_of_each_server() {
     Box::pin(lives(&ONPREM)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_onprem_with_redis_lives_through_the_death_of_each_server() {
+    Box::pin(lives(&ONPREM_WITH_REDIS)).await;
 }
 
 async fn lives(wiring: &'static Wiring) {
