@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use terrace_core::SystemClock;
 use terrace_dynamodb::{Billing, DdbConfig, DdbIndex};
-use terrace_testkit::{CurrentRuntime, Fixture, index_conformance, index_under_faults, run};
+use terrace_testkit::{
+    CurrentRuntime, FaultProxy, Fixture, index_conformance, index_under_faults, run,
+};
 
 #[path = "support/local.rs"]
 mod local;
@@ -27,6 +29,15 @@ fn main() -> ExitCode {
         async move { Fixture::new(connect(config).await) }
     });
     if let Some(address) = server.address() {
+        let theirs = server.clone();
+        trials.extend(index_conformance("dynamodb_slow", move || {
+            let mut config = made(&theirs);
+            async move {
+                let proxy = FaultProxy::slow_to(address).await.unwrap();
+                config.endpoint = Some(format!("http://{}", proxy.address()));
+                Fixture::new(connect(config).await).keeping(proxy)
+            }
+        }));
         let theirs = server.clone();
         let impatient = move |proxy| opened_by_way_of(proxy, theirs.clone());
         trials.extend(index_under_faults("dynamodb_faulty", address, impatient));

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use terrace_memcached::{MemcachedConfig, MemcachedTier};
 use terrace_testkit::{
-    CurrentRuntime, FaultProxy, Fixture, Towards, Trial, WireFault, run, tier_conformance,
-    tier_under_faults,
+    CurrentRuntime, FaultProxy, Fixture, Trial, run, tier_conformance, tier_under_faults,
 };
 
 fn main() -> ExitCode {
@@ -47,10 +46,7 @@ fn tier(config: MemcachedConfig) -> Fixture<MemcachedTier> {
 /// Everything holds where everything takes its time.
 fn behind_a_slow_network(server: SocketAddr) -> Vec<Trial> {
     tier_conformance("memcached_slow", move || async move {
-        let proxy = FaultProxy::to(server).await.unwrap();
-        let latency = Duration::ZERO..=Duration::from_millis(1);
-        proxy.set(Towards::Server, WireFault::Latency(latency));
-        proxy.set(Towards::Client, WireFault::Throttle(50_000_000));
+        let proxy = FaultProxy::slow_to(server).await.unwrap();
         // No trial of these is about deadlines, and a machine may have much else to do.
         tier(at(proxy.address(), Duration::from_mins(1))).keeping(proxy)
     })

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use terrace_redis::{RedisConfig, RedisIndex, RedisTier, Replicas};
 use terrace_testkit::{
-    CurrentRuntime, FaultProxy, Fixture, Towards, Trial, WireFault, index_conformance,
-    index_under_faults, run, tier_conformance, tier_under_faults,
+    CurrentRuntime, FaultProxy, Fixture, Trial, index_conformance, index_under_faults, run,
+    tier_conformance, tier_under_faults,
 };
 
 fn main() -> ExitCode {
@@ -47,10 +47,7 @@ fn tier(config: RedisConfig) -> Fixture<RedisTier> {
 /// Everything holds where everything takes its time.
 fn behind_a_slow_network(server: SocketAddr) -> Vec<Trial> {
     let slow = move || async move {
-        let proxy = FaultProxy::to(server).await.unwrap();
-        let latency = Duration::ZERO..=Duration::from_millis(1);
-        proxy.set(Towards::Server, WireFault::Latency(latency));
-        proxy.set(Towards::Client, WireFault::Throttle(50_000_000));
+        let proxy = FaultProxy::slow_to(server).await.unwrap();
         (patient(proxy.address()), proxy)
     };
     let mut trials = index_conformance("redis_slow_index", move || async move {

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use terrace_s3::{S3Blob, S3Config};
-use terrace_testkit::{CurrentRuntime, Fixture, blob_conformance, blob_under_faults, run};
+use terrace_testkit::{
+    CurrentRuntime, FaultProxy, Fixture, blob_conformance, blob_under_faults, run,
+};
 
 mod endpoints;
 
@@ -18,10 +20,21 @@ fn main() -> ExitCode {
             connect(endpoints::own(&theirs))
         }));
         if let Some(server) = address(&config) {
-            let name = format!("{name}_faulty");
-            trials.extend(blob_under_faults(&name, server, move |proxy| {
-                connect(by_way_of(proxy, &config))
+            let theirs = config.clone();
+            trials.extend(blob_conformance(&format!("{name}_slow"), move || {
+                let config = endpoints::own(&theirs);
+                async move {
+                    let proxy = FaultProxy::slow_to(server).await.unwrap();
+                    connect(by_way_of(proxy.address(), config))
+                        .await
+                        .keeping(proxy)
+                }
             }));
+            trials.extend(blob_under_faults(
+                &format!("{name}_faulty"),
+                server,
+                move |proxy| connect(impatient(by_way_of(proxy, endpoints::own(&config)))),
+            ));
         }
     }
     run(trials)
@@ -38,10 +51,12 @@ fn address(config: &S3Config) -> Option<SocketAddr> {
     url.parse().ok()
 }
 
-/// The server behind `proxy`, with little patience.
-fn by_way_of(proxy: SocketAddr, config: &S3Config) -> S3Config {
-    let mut config = endpoints::own(config);
+fn by_way_of(proxy: SocketAddr, mut config: S3Config) -> S3Config {
     config.endpoint = Some(format!("http://{proxy}"));
+    config
+}
+
+fn impatient(mut config: S3Config) -> S3Config {
     config.options.connect_timeout = Duration::from_secs(1);
     config.options.response_timeout = Duration::from_secs(1);
     config.options.retries = 1;

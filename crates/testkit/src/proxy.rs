@@ -124,6 +124,16 @@ impl FaultProxy {
         Self::seeded(server, 0).await
     }
 
+    /// As [`to`](Self::to), with a network that is slow: requests come up to a millisecond later, and 50 MB of answers pass
+    /// in a second.
+    pub async fn slow_to(server: SocketAddr) -> io::Result<Self> {
+        let proxy = Self::to(server).await?;
+        let latency = Duration::ZERO..=Duration::from_millis(1);
+        proxy.set(Towards::Server, WireFault::Latency(latency));
+        proxy.set(Towards::Client, WireFault::Throttle(50_000_000));
+        Ok(proxy)
+    }
+
     /// As [`to`](Self::to), with random numbers of `seed`.
     pub async fn seeded(server: SocketAddr, seed: u64) -> io::Result<Self> {
         let port = door::Port::reserve((Ipv4Addr::LOCALHOST, 0).into())?;
