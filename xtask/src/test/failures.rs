@@ -93,6 +93,7 @@ impl Ear for Tests {
             "failures:" => self.is_failing = true,
             _ if line.starts_with("test result:") => self.is_failing = false,
             _ if line.starts_with("---- ") => self.left = MAX_LINES,
+            "stack backtrace:" => self.left = 0,
             _ => self.left = self.left.saturating_sub(1),
         }
         self.is_failing && self.left > 0 && line != "failures:"
@@ -126,6 +127,7 @@ mod tests {
             echo 'test one ... ok'
             echo 'failures:'; echo
             echo '---- two stdout ----'; echo 'it is 3, not 4'; echo
+            echo 'stack backtrace:'; echo '  0: panic'; echo
             echo 'failures:'; echo '    two'; echo
             echo 'test result: FAILED. 1 passed; 1 failed'
             echo 'test three ... ok'
@@ -143,7 +145,7 @@ mod tests {
         for part in ["---- two stdout", "it is 3, not 4", "SIGKILL"] {
             assert!(said.contains(part), "{said}");
         }
-        for part in ["one", "three ...", "exit status"] {
+        for part in ["one", "0: panic", "three ...", "exit status"] {
             assert!(!said.contains(part), "{said}");
         }
     }
