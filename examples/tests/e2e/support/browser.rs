@@ -312,6 +312,8 @@ pub(crate) fn are_pictures_wanted() -> bool {
 pub(crate) async fn keep_picture(browser: &Browser, name: &str) {
     if let Some(folder) = env::var_os(PICTURES) {
         let path = PathBuf::from(folder).join(name).with_extension("png");
+        // What the test has come to by keyboard is outlined.
+        browser.run("document.activeElement.blur()").await;
         std::fs::write(path, browser.picture().await).expect("room on the disk");
     }
 }
